@@ -1,0 +1,1 @@
+"""What an actor is and how it steps: `actors` decides and cannot wait."""

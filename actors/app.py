@@ -1,0 +1,353 @@
+"""The App: a registry of definitions, importable anywhere, without I/O and without globals."""
+
+import inspect
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal, TypeVar, overload
+
+from cattrs import Converter
+
+from .codec import PAYLOAD_BYTES_MAX, Codec
+from .definitions import (
+    ActivityDefinition,
+    EntityDefinition,
+    Operation,
+    OrchestrationDefinition,
+    is_context,
+    parameters_of,
+    signature_of,
+)
+from .errors import DefinitionNotFoundError, RegistrationError
+from .retry import RetryPolicy
+
+F = TypeVar("F", bound=Callable[..., Any])
+Executor = Literal["thread", "process"]
+
+
+class App:
+    """Activities, orchestrations and entities under their names.
+
+    `converter` replaces `perdure.default_converter()`; `payload_bytes_max` caps each payload;
+    `default_version` is the version of instances that are started by name without one.
+    """
+
+    def __init__(
+        self,
+        name: str = "app",
+        *,
+        converter: Converter | None = None,
+        default_version: str | None = None,
+        payload_bytes_max: int = PAYLOAD_BYTES_MAX,
+    ) -> None:
+        self.name = name
+        self.codec = Codec(converter, payload_bytes_max)
+        self.default_version = default_version
+        self.activities: dict[str, ActivityDefinition] = {}
+        self.orchestrations: dict[tuple[str, str | None], OrchestrationDefinition] = {}
+        self.entities: dict[str, EntityDefinition] = {}
+        self._by_callable: dict[tuple[str, Any], Any] = {}
+
+    def __repr__(self) -> str:
+        return (
+            f"<App {self.name}: {len(self.activities)} activities, "
+            f"{len(self.orchestrations)} orchestrations, {len(self.entities)} entities>"
+        )
+
+    @overload
+    def activity(self, function: F, /) -> F: ...
+    @overload
+    def activity(
+        self,
+        *,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: timedelta | float | None = None,
+        max_concurrency: int | None = None,
+        executor: Executor | None = None,
+    ) -> Callable[[F], F]: ...
+    def activity(
+        self,
+        function: Any = None,
+        /,
+        *,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: timedelta | float | None = None,
+        max_concurrency: int | None = None,
+        executor: Executor | None = None,
+    ) -> Any:
+        """Register an activity; its name is the function's unless `name` says otherwise.
+
+        `retry` and `timeout` (of one attempt, in seconds) hold for calls that do not set their
+        own. At most `max_concurrency` run at once. A sync function runs in a worker thread, or
+        with `executor="process"` in a worker process.
+        """
+
+        def register(function: F) -> F:
+            self._add_activity(
+                _activity(function, name, retry, timeout, max_concurrency, executor)
+            )
+            return function
+
+        return register if function is None else register(function)
+
+    @overload
+    def orchestration(self, function: F, /) -> F: ...
+    @overload
+    def orchestration(
+        self, *, name: str | None = None, version: str | None = None
+    ) -> Callable[[F], F]: ...
+    def orchestration(
+        self, function: Any = None, /, *, name: str | None = None, version: str | None = None
+    ) -> Any:
+        """Register an orchestrator: async, generator or plain function of a context and inputs.
+
+        Several versions may stand side by side under one name.
+        """
+
+        def register(function: F) -> F:
+            self._add_orchestration(_orchestration(function, name, version))
+            return function
+
+        return register if function is None else register(function)
+
+    @overload
+    def entity(self, entity: F, /) -> F: ...
+    @overload
+    def entity(self, *, name: str | None = None) -> Callable[[F], F]: ...
+    def entity(self, entity: Any = None, /, *, name: str | None = None) -> Any:
+        """Register an entity: a class whose instance is the state, or a function of a context."""
+
+        def register(entity: F) -> F:
+            self._add_entity(_entity(entity, name), entity)
+            return entity
+
+        return register if entity is None else register(entity)
+
+    def include(self, other: "App") -> None:
+        """Register everything that `other` has; raises `RegistrationError` for a name twice."""
+        for activity in other.activities.values():
+            self._add_activity(activity)
+        for orchestration in other.orchestrations.values():
+            self._add_orchestration(orchestration)
+        for entity in other.entities.values():
+            self._add_entity(entity, entity.state_type if entity.kind == "class" else entity.make)
+
+    def activity_of(self, target: str | Callable[..., Any]) -> ActivityDefinition:
+        """The activity of that name or function; raises `DefinitionNotFoundError`."""
+        if isinstance(target, str):
+            found = self.activities.get(target)
+        else:
+            found = self._by_callable.get(("activity", target))
+        if found is None:
+            raise DefinitionNotFoundError("activity", _shown(target), list(self.activities))
+        return found
+
+    def orchestration_of(
+        self, target: str | Callable[..., Any], version: str | None = None
+    ) -> OrchestrationDefinition:
+        """The orchestration of that function, or of that name and version.
+
+        A version that is not there falls back to the unversioned definition only if no other
+        version exists. By name alone it is the App's default version, else the unversioned
+        definition, else the highest version. Raises `DefinitionNotFoundError`.
+        """
+        if not isinstance(target, str):
+            found = self._by_callable.get(("orchestration", target))
+        elif version is None:
+            found = self._newest(target)
+        else:
+            found = self.orchestrations.get((target, version))
+            if found is None and len(self._versions(target)) == 1:
+                found = self.orchestrations.get((target, None))
+        if found is None:
+            shown = _shown(target) + (f" version {version}" if version else "")
+            known = [n + (f" version {v}" if v else "") for n, v in self.orchestrations]
+            raise DefinitionNotFoundError("orchestration", shown, known)
+        return found
+
+    def recorded_orchestration(self, name: str, version: str | None) -> OrchestrationDefinition:
+        """The definition for an instance that was started with exactly this version, or none."""
+        if version is None and (name, None) not in self.orchestrations:
+            raise DefinitionNotFoundError(
+                "orchestration", f"{name} without version", [n for n, _ in self.orchestrations]
+            )
+        return self.orchestration_of(name, version) if version else self.orchestrations[name, None]
+
+    def entity_of(self, target: str | Callable[..., Any]) -> EntityDefinition:
+        """The entity of that name, class or function; raises `DefinitionNotFoundError`."""
+        found = self.entities.get(self.entity_name(target))
+        if found is None:
+            raise DefinitionNotFoundError("entity", _shown(target), list(self.entities))
+        return found
+
+    def entity_name(self, target: str | Callable[..., Any]) -> str:
+        """The name of an entity's class or function; texts pass, in lower case."""
+        if isinstance(target, str):
+            return target.lower()
+        found = self._by_callable.get(("entity", target))
+        if found is None:
+            raise DefinitionNotFoundError("entity", _shown(target), list(self.entities))
+        name: str = found.name
+        return name
+
+    def _versions(self, name: str) -> list[str | None]:
+        return [version for known, version in self.orchestrations if known == name]
+
+    def _newest(self, name: str) -> OrchestrationDefinition | None:
+        for version in (self.default_version, None):
+            if (name, version) in self.orchestrations:
+                return self.orchestrations[name, version]
+        versions = [version for version in self._versions(name) if version is not None]
+        return self.orchestrations[name, max(versions, key=version_key)] if versions else None
+
+    def _add_activity(self, definition: ActivityDefinition) -> None:
+        if definition.name in self.activities:
+            raise _twice("activity", definition.name)
+        self.activities[definition.name] = definition
+        self._by_callable.setdefault(("activity", definition.function), definition)
+
+    def _add_orchestration(self, definition: OrchestrationDefinition) -> None:
+        key = definition.name, definition.version
+        if key in self.orchestrations:
+            raise RegistrationError(
+                definition.name,
+                "an orchestration of that name and version is registered already; "
+                "give this one another name= or version=",
+            )
+        self.orchestrations[key] = definition
+        self._by_callable.setdefault(("orchestration", definition.function), definition)
+
+    def _add_entity(self, definition: EntityDefinition, entity: Any) -> None:
+        if definition.name in self.entities:
+            raise _twice("entity", definition.name)
+        self.entities[definition.name] = definition
+        self._by_callable.setdefault(("entity", entity), definition)
+
+
+def version_key(version: str) -> tuple[int, list[int], str]:
+    """Orders versions: dotted numbers by number, above all others; those by text in any case."""
+    if re.fullmatch(r"\d+(\.\d+)*", version):
+        return 1, [int(part) for part in version.split(".")], ""
+    return 0, [], version.casefold()
+
+
+def _shown(target: Any) -> str:
+    return target if isinstance(target, str) else getattr(target, "__qualname__", repr(target))
+
+
+def _twice(kind: str, name: str) -> RegistrationError:
+    article = "an" if kind[0] in "aeo" else "a"
+    return RegistrationError(
+        name, f"{article} {kind} of that name is registered already; give this one another name="
+    )
+
+
+def _name(function: Any, name: str | None) -> str:
+    if not callable(function):
+        raise RegistrationError(repr(function), "it is not callable")
+    own = name if name is not None else getattr(function, "__name__", "")
+    if not own or own == "<lambda>":
+        raise RegistrationError(own or repr(function), "it has no name of its own; pass name=")
+    return own
+
+
+def _activity(
+    function: Any,
+    given: str | None,
+    retry: RetryPolicy | None,
+    timeout: timedelta | float | None,
+    max_concurrency: int | None,
+    executor: Executor | None,
+) -> ActivityDefinition:
+    name = _name(function, given)
+    is_async = inspect.iscoroutinefunction(function)
+    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+        raise RegistrationError(name, "an activity returns a value; it cannot be a generator")
+    if executor == "process" and (is_async or "<locals>" in function.__qualname__):
+        raise RegistrationError(
+            name, 'executor="process" needs a sync function at the top level of a module'
+        )
+    if max_concurrency is not None and max_concurrency < 1:
+        raise RegistrationError(name, f"max_concurrency must be at least 1, not {max_concurrency}")
+    parameters = parameters_of(function, name)
+    takes_context = bool(parameters) and is_context(parameters[0].annotation, "ActivityContext")
+    return ActivityDefinition(
+        name,
+        function,
+        signature_of(function, name, parameters[1:] if takes_context else parameters),
+        takes_context,
+        "loop" if is_async and executor is None else executor or "thread",
+        retry,
+        _seconds(name, timeout),
+        max_concurrency,
+    )
+
+
+def _seconds(name: str, timeout: timedelta | float | None) -> float | None:
+    if timeout is None:
+        return None
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
+    if not seconds > 0:
+        raise RegistrationError(name, f"timeout must be longer than zero, not {timeout}")
+    return seconds
+
+
+def _orchestration(function: Any, given: str | None, version: str | None) -> OrchestrationDefinition:
+    name = _name(function, given)
+    if inspect.isasyncgenfunction(function):
+        raise RegistrationError(name, "async def with yield is not possible; await instead")
+    style: Literal["async", "generator", "plain"] = "plain"
+    if inspect.iscoroutinefunction(function):
+        style = "async"
+    elif inspect.isgeneratorfunction(function):
+        style = "generator"
+    parameters = parameters_of(function, name)
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if not positional:
+        raise RegistrationError(name, "its first parameter has to be the OrchestrationContext")
+    return OrchestrationDefinition(
+        name, version, function, signature_of(function, name, parameters[1:]), style
+    )
+
+
+def _entity(entity: Any, given: str | None) -> EntityDefinition:
+    name = _name(entity, given).lower()
+    if "@" in name:
+        raise RegistrationError(name, "an entity's name has no '@' in it")
+    if not isinstance(entity, type):
+        parameters = parameters_of(entity, name)
+        if len(parameters) != 1:
+            raise RegistrationError(name, "a function entity takes exactly the EntityContext")
+        return EntityDefinition(name, "function", entity)
+    try:
+        inspect.signature(entity).bind()
+    except TypeError as error:
+        raise RegistrationError(
+            name, f"its first state is made by {entity.__name__}() without arguments: {error}"
+        ) from error
+    return EntityDefinition(name, "class", entity, entity, _operations(entity, name))
+
+
+def _operations(cls: type, entity: str) -> dict[str, Operation]:
+    operations: dict[str, Operation] = {}
+    for name in dir(cls):
+        function = inspect.getattr_static(cls, name)
+        if name.startswith("_") or not inspect.isfunction(function):
+            continue
+        if name.casefold() in operations:
+            other = operations[name.casefold()].name
+            raise RegistrationError(entity, f"operations {other!r} and {name!r} differ only in case")
+        operations[name.casefold()] = _operation(function, name, entity)
+    return operations
+
+
+def _operation(function: Callable[..., Any], name: str, entity: str) -> Operation:
+    shown = f"{entity}.{name}"
+    parameters = parameters_of(function, shown)[1:]
+    takes_context = bool(parameters) and is_context(parameters[0].annotation, "EntityContext")
+    signature = signature_of(function, shown, parameters[1:] if takes_context else parameters)
+    return Operation(name, function, signature, takes_context, inspect.iscoroutinefunction(function))
+
+

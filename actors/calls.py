@@ -1,0 +1,95 @@
+"""Calls that are open: what was asked for and has no outcome yet, and what an outcome does."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from attrs import define, field
+
+from .errors import EntityOperationFailedError, TaskFailedError
+from .failure import FailureDetails
+from .history import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+    TimerCreated,
+)
+from .identity import EntityId
+from .retry import RetryPolicy
+from .tasks import Task
+
+if TYPE_CHECKING:
+    from .replay import Execution
+
+
+@define(eq=False)
+class TimerCall:
+    """A timer that has not fired."""
+
+    event: TimerCreated
+    ring: Callable[[], None]
+    execution: "Execution"
+
+    def cancel(self) -> None:
+        """Let it not fire."""
+        self.execution.call_off(self.event.id)
+
+
+@define(eq=False)
+class WorkCall:
+    """An activity or a child that has no outcome, with what it takes to try it again."""
+
+    event: TaskScheduled | SubOrchestrationInstanceCreated
+    task: Task[Any]
+    policy: RetryPolicy | None
+    first_at: int
+    """When the first attempt was asked for."""
+
+    def failed(self, execution: "Execution", failure: FailureDetails) -> bool:
+        """Take a failed attempt; returns whether another one was asked for instead."""
+        delay = self._delay(execution.now, failure)
+        if delay is None:
+            self.task.fail(TaskFailedError(self.event.name, self.event.id, failure))
+            return False
+        due = execution.now + delay // timedelta(microseconds=1)
+        self.event = attrs.evolve(
+            self.event, at=execution.now, attempt=self.event.attempt + 1, due=due
+        )
+        execution.ask(self.event)
+        return True
+
+    def _delay(self, now: int, failure: FailureDetails) -> timedelta | None:
+        if self.policy is None:
+            return None
+        elapsed = timedelta(microseconds=now - self.first_at)
+        return self.policy.delay(self.event.attempt, failure, elapsed)
+
+
+@define(eq=False)
+class EntityCall:
+    """An operation whose result is awaited."""
+
+    event: EntityOperationCalled
+    task: Task[Any]
+
+    def failed(self, failure: FailureDetails) -> None:
+        """Take the operation's failure."""
+        name = f"{self.event.target}.{self.event.operation}"
+        self.task.fail(EntityOperationFailedError(name, self.event.id, failure))
+
+
+@define(eq=False)
+class Section:
+    """A critical section: the entities that are locked together, or are about to be."""
+
+    event: EntityLockRequested
+    entities: frozenset[EntityId]
+    task: Task[Any]
+    granted: bool = False
+    calls: set[EntityId] = field(factory=set)
+    """Those with a call under way."""
+
+
+OpenCall = TimerCall | WorkCall | EntityCall | Section

@@ -1,0 +1,695 @@
+"""What user code is handed: thin skins over an execution, an operation and an activity."""
+
+import logging
+import random
+import uuid
+from collections.abc import (
+    Awaitable,
+    Callable,
+    Coroutine,
+    Generator,
+    Iterable,
+    Mapping,
+    MutableMapping,
+)
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, TypeVar, TypeVarTuple, overload
+
+from attrs import define
+
+from .calls import EntityCall, Section
+from .entity_context import EntityContext
+from .errors import Cancelled, InstanceIdError, LockingRulesViolationError
+from .history import (
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    EventSent,
+    SubOrchestrationInstanceCreated,
+    TaskScheduled,
+)
+from .identity import EntityId, checked_instance_id
+from .kernel import Fiber
+from .moments import MICROSECOND, micros, moment
+from .replay import Continuation, Execution
+from .retry import RetryPolicy
+from .targets import (
+    ByName,
+    activity_call,
+    operation_call,
+    orchestration_call,
+    seconds_of,
+    typed_reader,
+)
+from .tasks import Task, task_all, task_any
+
+__all__ = [
+    "ActivityContext",
+    "EntityContext",
+    "EntityLock",
+    "EntityProxy",
+    "OrchestrationContext",
+]
+
+T = TypeVar("T")
+R = TypeVar("R")
+E = TypeVar("E")
+Ts = TypeVarTuple("Ts")
+
+Retry = RetryPolicy | Literal[False] | None
+Due = datetime | timedelta
+
+
+@define
+class ActivityContext:
+    """What an activity can know of its call; a parameter with this annotation receives it."""
+
+    instance_id: str
+    """The orchestration that called."""
+    name: str
+    task_id: int
+    """The number of the call in its execution."""
+    attempt: int
+    """From 1; larger when a retry policy tries again."""
+    idempotency_key: str
+    """The same for every attempt and every repetition after a crash, different for every other
+    call: pass it on to services that can tell a repetition by it."""
+    tags: Mapping[str, str]
+    cancelled: Callable[[], bool] = lambda: False
+    """Whether nobody waits any more; for activities in threads, which cannot be interrupted."""
+
+
+class EntityProxy(Generic[E]):
+    """An entity as an orchestration sees it."""
+
+    def __init__(self, context: "OrchestrationContext", entity_id: EntityId) -> None:
+        self._context = context
+        self.id = entity_id
+
+    @overload
+    def call(
+        self, operation: Callable[[E, EntityContext, *Ts], Awaitable[R]], *args: *Ts
+    ) -> Task[R]: ...
+    @overload
+    def call(self, operation: Callable[[E, *Ts], Awaitable[R]], *args: *Ts) -> Task[R]: ...
+    @overload
+    def call(self, operation: Callable[[E, EntityContext, *Ts], R], *args: *Ts) -> Task[R]: ...
+    @overload
+    def call(self, operation: Callable[[E, *Ts], R], *args: *Ts) -> Task[R]: ...
+    @overload
+    def call(self, operation: str, *args: object, returns: type[R]) -> Task[R]: ...
+    @overload
+    def call(self, operation: str, *args: object) -> Task[Any]: ...
+    def call(self, operation: Any, *args: Any, returns: Any = None) -> Task[Any]:
+        """Run an operation and wait for its result.
+
+        Awaiting raises `EntityOperationFailedError` when the operation raised. Raises
+        `LockingRulesViolationError` at once where a critical section forbids the call.
+        """
+        return self._context.call_entity(self.id, operation, *args, returns=returns)
+
+    @overload
+    def signal(
+        self,
+        operation: Callable[[E, EntityContext, *Ts], object],
+        *args: *Ts,
+        at: datetime | None = None,
+    ) -> None: ...
+    @overload
+    def signal(
+        self, operation: Callable[[E, *Ts], object], *args: *Ts, at: datetime | None = None
+    ) -> None: ...
+    @overload
+    def signal(self, operation: str, *args: object, at: datetime | None = None) -> None: ...
+    def signal(self, operation: Any, *args: Any, at: datetime | None = None) -> None:
+        """Send an operation of which nobody awaits the result, to be delivered not before `at`."""
+        self._context.signal_entity(self.id, operation, *args, at=at)
+
+
+class EntityLock:
+    """A critical section over entities; `async with` it, or `await` it and call `release`."""
+
+    def __init__(self, execution: Execution, section: Section) -> None:
+        self._execution = execution
+        self._section = section
+
+    @property
+    def owned(self) -> bool:
+        """Whether the lock is held now."""
+        return self._execution.section is self._section and self._section.granted
+
+    def release(self) -> None:
+        """Give the lock back, or withdraw the request; once is enough, more does no harm."""
+        if self._execution.section is self._section:
+            self._execution.close_section()
+
+    def __await__(self) -> Generator[Any, None, "EntityLock"]:
+        try:
+            yield from self._section.task.__await__()
+        except (Cancelled, GeneratorExit):
+            self.release()
+            raise
+        return self
+
+    async def __aenter__(self) -> "EntityLock":
+        return await self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.release()
+
+    def __enter__(self) -> "EntityLock":
+        if not self.owned:
+            raise LockingRulesViolationError("await (or yield) the lock request before entering it")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+class ReplaySafeLogger(logging.LoggerAdapter[logging.Logger]):
+    """A logger that is silent while old events are applied; records carry the instance's fields."""
+
+    def __init__(self, execution: Execution) -> None:
+        identity = execution.identity
+        fields = {
+            "instance_id": identity.instance_id,
+            "execution_id": identity.execution_id,
+            "orchestration": identity.name,
+        }
+        super().__init__(logging.getLogger(f"perdure.orchestration.{identity.name}"), fields)
+        self._execution = execution
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the standard library's name
+        """Whether a record of this level would be written now."""
+        execution = self._execution
+        silent = execution.replaying or execution.kernel.closed
+        return not silent and super().isEnabledFor(level)
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        """Add the instance's fields to those of the call."""
+        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
+        return msg, kwargs
+
+
+class OrchestrationContext:
+    """What orchestrator code may use to reach the world, so that a replay repeats it.
+
+    Calls return a `Task`, scheduled at the call. Inputs are positional and options are keywords.
+    """
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._logger: ReplaySafeLogger | None = None
+
+    def __repr__(self) -> str:
+        return f"<OrchestrationContext {self.name} {self.instance_id}>"
+
+    @property
+    def instance_id(self) -> str:
+        """The instance's id."""
+        return self._execution.identity.instance_id
+
+    @property
+    def name(self) -> str:
+        """The orchestration's name."""
+        return self._execution.identity.name
+
+    @property
+    def version(self) -> str | None:
+        """The version that the instance was started with."""
+        return self._execution.identity.version
+
+    @property
+    def parent_instance_id(self) -> str | None:
+        """The orchestration that waits for this one, if any."""
+        parent = self._execution.identity.parent
+        return parent.instance_id if parent else None
+
+    @property
+    def execution_id(self) -> str:
+        """32 hex digits, new after every continue-as-new, restart and rewind."""
+        return self._execution.identity.execution_id
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The instance's tags."""
+        return self._execution.identity.tags
+
+    @property
+    def current_utc_datetime(self) -> datetime:
+        """The time of the current turn: aware, constant within it, the same in every replay."""
+        return moment(self._execution.now)
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether old events are being applied."""
+        return self._execution.replaying
+
+    @property
+    def random(self) -> random.Random:
+        """Pseudo-random numbers, the same in every replay."""
+        return self._execution.random
+
+    @property
+    def logger(self) -> ReplaySafeLogger:
+        """Writes to the standard library's logging, and not during replay."""
+        if self._logger is None:
+            self._logger = ReplaySafeLogger(self._execution)
+        return self._logger
+
+    def new_guid(self) -> uuid.UUID:
+        """A new UUID, the same in every replay."""
+        return self._execution.new_guid()
+
+    def get_input(self, type_: Any = Any) -> Any:
+        """The instance's input, for generator-style orchestrators that take only the context."""
+        execution = self._execution
+        return execution.codec.read(execution.input, type_, f"input of {self.name}")
+
+    @overload
+    def call_activity(
+        self,
+        activity: Callable[[ActivityContext, *Ts], Awaitable[R]],
+        *args: *Ts,
+        retry: Retry = None,
+        timeout: timedelta | float | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[R]: ...
+    @overload
+    def call_activity(
+        self,
+        activity: Callable[[*Ts], Awaitable[R]],
+        *args: *Ts,
+        retry: Retry = None,
+        timeout: timedelta | float | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[R]: ...
+    @overload
+    def call_activity(
+        self,
+        activity: Callable[[ActivityContext, *Ts], R],
+        *args: *Ts,
+        retry: Retry = None,
+        timeout: timedelta | float | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[R]: ...
+    @overload
+    def call_activity(
+        self,
+        activity: Callable[[*Ts], R],
+        *args: *Ts,
+        retry: Retry = None,
+        timeout: timedelta | float | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[R]: ...
+    @overload
+    def call_activity(
+        self,
+        activity: str,
+        *args: object,
+        returns: type[R],
+        retry: Retry = None,
+        timeout: timedelta | float | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[R]: ...
+    @overload
+    def call_activity(
+        self,
+        activity: str,
+        *args: object,
+        retry: Retry = None,
+        timeout: timedelta | float | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[Any]: ...
+    def call_activity(
+        self,
+        activity: Any,
+        *args: Any,
+        returns: Any = None,
+        retry: Retry = None,
+        timeout: timedelta | float | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[Any]:
+        """Run an activity, at least once; awaiting raises `TaskFailedError` when it failed.
+
+        `retry` replaces the policy of the definition (False: no retry); `timeout`, in seconds or
+        as a timedelta, bounds each attempt; `version` defaults to the orchestration's.
+        """
+        execution = self._execution
+        call = activity_call(execution.app, activity, args, returns)
+        limit = seconds_of(timeout) if timeout is not None else call.timeout
+        event = TaskScheduled(
+            execution.now,
+            execution.next_id(),
+            call.name,
+            version if version is not None else self.version,
+            call.input,
+            dict(tags or {}),
+            timeout=limit,
+        )
+        return execution.open_work(event, _policy(retry, call.retry), call.read)
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestration: "Callable[[OrchestrationContext, *Ts], Awaitable[R]]",
+        *args: *Ts,
+        instance_id: str | None = None,
+        retry: Retry = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[R]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestration: "Callable[[OrchestrationContext, *Ts], Generator[Any, Any, R]]",
+        *args: *Ts,
+        instance_id: str | None = None,
+        retry: Retry = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[R]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestration: str,
+        *args: object,
+        returns: type[R],
+        instance_id: str | None = None,
+        retry: Retry = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[R]: ...
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestration: str,
+        *args: object,
+        instance_id: str | None = None,
+        retry: Retry = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[Any]: ...
+    def call_sub_orchestrator(
+        self,
+        orchestration: Any,
+        *args: Any,
+        returns: Any = None,
+        instance_id: str | None = None,
+        retry: Retry = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> Task[Any]:
+        """Run another orchestration and wait for its result; its failure is `TaskFailedError`.
+
+        The child's id is `instance_id`, or derived from this execution and the number of the
+        call. An id that a running instance has fails the call. The child inherits this instance's
+        tags; `tags` override them. Not allowed while entity locks are held.
+        """
+        if self._execution.section is not None:
+            raise LockingRulesViolationError(
+                "cannot call sub-orchestrations while holding entity locks"
+            )
+        event, call = self._child(orchestration, args, returns, instance_id, version, tags)
+        return self._execution.open_work(event, _policy(retry, None), call.read)
+
+    def start_new(
+        self,
+        orchestration: "Callable[[OrchestrationContext, *Ts], object] | str",
+        *args: *Ts,
+        instance_id: str | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        start_at: datetime | None = None,
+    ) -> str:
+        """Start an orchestration without waiting for it; returns its instance id.
+
+        Does nothing when an instance with that id is running. Allowed while locks are held.
+        """
+        event, _ = self._child(orchestration, args, None, instance_id, version, tags)
+        event.detached = True
+        event.due = micros(start_at) if start_at is not None else None
+        self._execution.ask(event)
+        return event.instance_id
+
+    def _child(
+        self,
+        orchestration: Any,
+        args: tuple[Any, ...],
+        returns: Any,
+        instance_id: str | None,
+        version: str | None,
+        tags: Mapping[str, str] | None,
+    ) -> tuple[SubOrchestrationInstanceCreated, ByName]:
+        execution = self._execution
+        if instance_id is not None:
+            self._check_child_id(instance_id)
+        call = orchestration_call(execution.app, orchestration, args, returns, version)
+        number = execution.next_id()
+        event = SubOrchestrationInstanceCreated(
+            execution.now,
+            number,
+            instance_id or f"{self.execution_id}:{number}",
+            call.name,
+            call.version,
+            call.input,
+            {**self.tags, **(tags or {})},
+        )
+        return event, call
+
+    def _check_child_id(self, instance_id: str) -> None:
+        checked_instance_id(instance_id)
+        if instance_id in (self.instance_id, self.parent_instance_id):
+            raise InstanceIdError(instance_id, "it is the id of this orchestration or its parent")
+
+    def create_timer(self, due: Due) -> Task[None]:
+        """A timer that is done at `due` (naive means UTC) or after it (a timedelta); any length."""
+        execution = self._execution
+        fire_at = execution.now + due // MICROSECOND if isinstance(due, timedelta) else micros(due)
+        task: Task[None] = Task(execution.kernel, "timer")
+        call = execution.open_timer(fire_at, lambda: task.resolve(None))
+        task.on_cancel(call.cancel)
+        return task
+
+    @overload
+    def wait_for_external_event(
+        self, name: str, type_: type[T], *, timeout: timedelta | float | None = None
+    ) -> Task[T]: ...
+    @overload
+    def wait_for_external_event(
+        self, name: str, *, timeout: timedelta | float | None = None
+    ) -> Task[Any]: ...
+    def wait_for_external_event(
+        self, name: str, type_: Any = Any, *, timeout: timedelta | float | None = None
+    ) -> Task[Any]:
+        """Take the oldest event of that name (in any case), or the next that is raised.
+
+        Each event goes to one wait, in the order of the waits. Awaiting raises `PayloadError` for
+        a payload that is no `type_`, and `TimeoutError` once `timeout` (seconds) has passed. A
+        cancelled or timed-out wait takes nothing.
+        """
+        execution = self._execution
+        key = name.casefold()
+        task: Task[Any] = Task(
+            execution.kernel,
+            f"event {name!r}",
+            read=typed_reader(execution.codec, type_, f"event {name!r}"),
+        )
+        task.on_cancel(lambda: execution.stop_listening(key, task))
+        execution.listen(key, task)
+        if timeout is not None and not task.done:
+            self._bound(task, key, name, seconds_of(timeout))
+        return task
+
+    def _bound(self, task: Task[Any], key: str, name: str, timeout: float) -> None:
+        execution = self._execution
+
+        def too_late() -> None:
+            execution.stop_listening(key, task)
+            task.fail(TimeoutError(f"no event {name!r} within {timeout:g} s"))
+
+        timer = execution.open_timer(execution.now + round(timeout * 1_000_000), too_late)
+        task.follow(lambda _: timer.cancel() if timer.event.id in execution.open else None)
+
+    def send_event(self, instance_id: str, name: str, data: object = None) -> None:
+        """Raise an external event at another orchestration, which need not exist."""
+        checked_instance_id(instance_id)
+        if not name:
+            raise ValueError("an event has a name")
+        execution = self._execution
+        payload = execution.codec.write(data, f"event {name!r}")
+        execution.ask(EventSent(execution.now, execution.next_id(), instance_id, name, payload))
+
+    @overload
+    def entity(self, entity: type[E], key: str) -> EntityProxy[E]: ...
+    @overload
+    def entity(self, entity: Callable[[EntityContext], object] | str, key: str) -> EntityProxy[Any]: ...
+    @overload
+    def entity(self, entity: EntityId) -> EntityProxy[Any]: ...
+    def entity(self, entity: Any, key: str = "") -> EntityProxy[Any]:
+        """An entity, by its class, function, name or id; it need not exist before."""
+        if isinstance(entity, EntityId):
+            return EntityProxy(self, entity)
+        return EntityProxy(self, EntityId(self._execution.app.entity_name(entity), key))
+
+    def call_entity(
+        self, entity: EntityId, operation: Any, *args: Any, returns: Any = None
+    ) -> Task[Any]:
+        """Run an operation of an entity by id; `entity(...).call` is the typed way."""
+        execution = self._execution
+        self._check_call(entity)
+        call = operation_call(execution.app, entity, operation, args, returns)
+        number = execution.next_id()
+        event = EntityOperationCalled(
+            execution.now,
+            number,
+            f"{self.execution_id}:{number}",
+            call.name,
+            str(entity),
+            call.input,
+            self.instance_id,
+            self.execution_id,
+        )
+        task: Task[Any] = Task(
+            execution.kernel,
+            f"{entity}.{call.name}",
+            call_off=lambda: execution.call_off(number),
+            read=call.read,
+        )
+        if (section := execution.section) is not None:
+            section.calls.add(entity)
+            task.follow(lambda _: section.calls.discard(entity))
+        execution.open_entity_call(EntityCall(event, task))
+        return task
+
+    def _check_call(self, entity: EntityId) -> None:
+        section = self._execution.section
+        if section is None:
+            return
+        if not section.granted:
+            raise LockingRulesViolationError("await the lock request before calling an entity")
+        if entity not in section.entities:
+            raise LockingRulesViolationError(
+                f"cannot call {entity} inside this critical section: it is not one of the locked "
+                f"entities ({', '.join(sorted(map(str, section.entities)))})"
+            )
+        if entity in section.calls:
+            raise LockingRulesViolationError(
+                f"a call to {entity} is still pending; await it before the next one"
+            )
+
+    def signal_entity(
+        self, entity: EntityId, operation: Any, *args: Any, at: datetime | None = None
+    ) -> None:
+        """Send an operation to an entity by id; `entity(...).signal` is the typed way."""
+        execution = self._execution
+        section = execution.section
+        if section is not None and entity in section.entities:
+            raise LockingRulesViolationError(f"must not signal {entity}, which is locked; call it")
+        call = operation_call(execution.app, entity, operation, args, None)
+        number = execution.next_id()
+        execution.ask(
+            EntityOperationSignaled(
+                execution.now,
+                number,
+                f"{self.execution_id}:{number}",
+                call.name,
+                str(entity),
+                call.input,
+                micros(at) if at is not None else None,
+            )
+        )
+
+    def lock_entities(self, *entities: EntityProxy[Any] | EntityId) -> EntityLock:
+        """Lock entities together: `async with ctx.lock_entities(a, b):`.
+
+        Locks are taken in the order of their ids, so that orchestrations never deadlock, and are
+        given back on leaving, and whenever the orchestration ends in whatever way. Raises
+        `LockingRulesViolationError` inside another critical section, and `ValueError` for none.
+        """
+        execution = self._execution
+        ids = sorted({e.id if isinstance(e, EntityProxy) else e for e in entities})
+        if not ids:
+            raise ValueError("lock_entities needs at least one entity")
+        if execution.section is not None:
+            raise LockingRulesViolationError("critical sections cannot be nested")
+        number = execution.next_id()
+        event = EntityLockRequested(
+            execution.now,
+            number,
+            f"{self.execution_id}:{number}",
+            [str(entity) for entity in ids],
+            0,
+            self.instance_id,
+            self.execution_id,
+        )
+        task: Task[None] = Task(execution.kernel, "entity lock")
+        section = Section(event, frozenset(ids), task)
+        lock = EntityLock(execution, section)
+        task.on_cancel(lock.release)
+        execution.open_section(section)
+        return lock
+
+    @property
+    def is_inside_critical_section(self) -> bool:
+        """Whether entity locks are held."""
+        section = self._execution.section
+        return section is not None and section.granted
+
+    def task_all(self, tasks: Iterable[Task[T]]) -> Task[list[T]]:
+        """Done when all are; see `perdure.actors.tasks.task_all`."""
+        return task_all(self._execution.kernel, tasks)
+
+    def task_any(self, tasks: Iterable[Task[T]]) -> Task[Task[T]]:
+        """Done when one is, with that task as its value; the others go on."""
+        return task_any(self._execution.kernel, tasks)
+
+    def continue_as_new(
+        self, *args: object, preserve_events: bool = True, version: str | None = None
+    ) -> None:
+        """Begin anew with this input and an empty history once the code returns.
+
+        Events that nobody has taken go along unless `preserve_events` is False; the outcomes of
+        calls that are still open are dropped.
+        """
+        execution = self._execution
+        signature = execution.definition.signature
+        payload = signature.write(execution.codec, args, f"input of {self.name}")
+        execution.continuation = Continuation(payload, version, preserve_events)
+
+    def set_custom_status(self, status: object) -> None:
+        """Show this JSON value in the instance's status; None clears it; at most 16 KiB."""
+        execution = self._execution
+        execution.set_custom_status(execution.codec.write(status, "the custom status"))
+
+    def spawn(self, coro: Coroutine[Any, Any, T], name: str) -> Task[T]:
+        """Run a helper coroutine beside the caller, as a task."""
+        execution = self._execution
+        task: Task[T] = Task(execution.kernel, name)
+
+        def ended(_: Fiber, value: Any, error: BaseException | None) -> None:
+            if error is None:
+                task.resolve(value)
+            elif isinstance(error, Cancelled):
+                task.cancel()
+            else:
+                task.fail(error)
+
+        fiber = execution.kernel.spawn(coro, name, ended)
+        task.on_cancel(fiber.interrupt)
+        return task
+
+
+def _policy(asked: Retry, default: RetryPolicy | None) -> RetryPolicy | None:
+    if asked is False:
+        return None
+    return asked if asked is not None else default

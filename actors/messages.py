@@ -1,0 +1,25 @@
+"""What travels between actors: an event, and whom it is for."""
+
+from attrs import define
+
+from .history import AnyEvent
+
+UNSTORED = 0
+
+
+@define(eq=False)
+class Message:
+    """An event in a mailbox."""
+
+    target: str
+    """Id of the instance that it is for."""
+    event: AnyEvent
+    execution_id: str | None = None
+    """The only execution that may take it, or None when any may."""
+    due: int | None = None
+    """When it is to be delivered, in microseconds since 1970 UTC; None for at once."""
+    position: int = UNSTORED
+    """Its place in the owner's mailbox (positive) or in the clients' inbox (negative).
+
+    `UNSTORED` marks what is never on disk: the outcome of an activity, a timer that fired.
+    """

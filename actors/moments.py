@@ -1,0 +1,18 @@
+"""Times in the log are whole microseconds since 1970 UTC; users see aware datetimes."""
+
+from datetime import UTC, datetime, timedelta
+
+MICROSECOND = timedelta(microseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
+
+
+def moment(at: int) -> datetime:
+    """Microseconds since 1970 as an aware UTC datetime; what lies beyond the year 9999 is its end."""
+    return _EPOCH + timedelta(microseconds=min(at, _LAST))
+
+
+def micros(when: datetime) -> int:
+    """The reverse of `moment`; a naive datetime is taken as UTC."""
+    aware = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // MICROSECOND

@@ -1,0 +1,517 @@
+"""The orchestration actor: messages in, one turn out.
+
+1.  A message that cannot matter any more (stale execution, unknown or finished call, finished
+    instance) is taken and dropped; it leaves no event.
+2.  Before its start an instance takes nothing but suspension, resumption and termination; the rest
+    waits.
+3.  Code is brought back by replay when the first message comes. What stands in the way (a missing
+    definition, code that differs from the history, an unreadable input) parks the actor: nothing
+    is taken, nothing is recorded.
+4.  When an execution ends, in whatever way, its locks are given back, its timers cut, and its
+    parent is told.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from attrs import define, evolve, field
+
+from .app import App
+from .context import OrchestrationContext
+from .definitions import OrchestrationDefinition
+from .effects import Effects, Parked
+from .errors import DefinitionNotFoundError, NonDeterminismError
+from .failure import FailureDetails
+from .history import (
+    NO_ID,
+    AnyEvent,
+    Asked,
+    EntityLockRequested,
+    EntityOperationCalled,
+    EntityUnlockSent,
+    EventRaised,
+    EventSent,
+    ExecutionCompleted,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    ParentInstance,
+    Payload,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskScheduled,
+    TimerCreated,
+    Turn,
+    TurnNotes,
+)
+from .messages import Message
+from .openwork import OpenWork, open_work
+from .replay import Continued, Execution, Identity, Raised, Returned, unlocks
+from .rewind import candidates
+from .status import Status
+
+Ids = Callable[[], str]
+
+
+@define(eq=False)
+class Orchestration:
+    """One orchestration in memory. `step` takes from `inbox`."""
+
+    id: str
+    app: App
+    new_id: Ids
+    execution_id: str
+    name: str
+    version: str | None
+    status: Status
+    created: int
+    parent: ParentInstance | None = None
+    tags: dict[str, str] = field(factory=dict)
+    input: Payload = None
+    output: Payload = None
+    failure: FailureDetails | None = None
+    custom_status: Payload = None
+    scheduled_start: int | None = None
+    completed: int | None = None
+    turns_recorded: int = 0
+    inbox: deque[Message] = field(factory=deque)
+    history: list[Turn] | None = None
+    """Turns that were read back and not replayed yet; None once the code is in memory."""
+    begun: bool = False
+    """Whether the start of this execution is in the log."""
+    open_activities: bool = False
+    lineage: set[str] = field(factory=set)
+    """Executions before this one whose completions are still good: those it was rewound from."""
+    execution: Execution | None = None
+    waiting: list[Message] = field(factory=list)
+    """Messages that came before its start."""
+    _awaited: list[str] = field(factory=list)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it holds no message."""
+        return not self.inbox and not self.waiting
+
+    def close(self) -> None:
+        """Let go of the code."""
+        if self.execution is not None:
+            self.execution.close()
+            self.execution = None
+
+    # One turn
+
+    def step(self, now: int) -> Effects:
+        """Take what waits in the inbox, up to the end of the execution."""
+        effects = Effects(now)
+        try:
+            self._step(effects)
+        except DefinitionNotFoundError as error:
+            return self._park(effects, Parked("missing definition", str(error)))
+        except NonDeterminismError as error:
+            return self._park(effects, _mismatch(error))
+        return effects
+
+    def _park(self, effects: Effects, parked: Parked) -> Effects:
+        """Put back everything; what led here is tried again after a mend."""
+        self.close()
+        self.inbox.extendleft(reversed(effects.taken))
+        return Effects(effects.now, parked=parked)
+
+    def _step(self, effects: Effects) -> None:
+        events: list[AnyEvent] = []
+        while self.inbox:
+            message = self.inbox.popleft()
+            effects.taken.append(message)
+            event = message.event
+            if isinstance(event, ExecutionStarted):
+                ended = self._start(event, events, effects)
+            elif not self._accepts(message):
+                continue
+            elif isinstance(event, ExecutionTerminated):
+                ended = self._terminate(event, events, effects)
+            elif isinstance(event, ExecutionRewound):
+                ended = self._rewind(event, effects)
+            elif not self.begun and isinstance(event, EventRaised):
+                self._wait_for_start(effects)
+                continue
+            else:
+                ended = self._apply(event, events, effects)
+            if ended:
+                return
+        if events:
+            self._record(events, effects)
+
+    def _accepts(self, message: Message) -> bool:
+        if self.status.is_terminal:
+            return isinstance(message.event, ExecutionRewound)
+        if isinstance(message.event, ExecutionRewound):
+            return False
+        execution_id = message.execution_id
+        if execution_id not in (None, self.execution_id) and execution_id not in self.lineage:
+            return False
+        if isinstance(message.event, (EventRaised, ExecutionSuspended, ExecutionTerminated)):
+            return True
+        if isinstance(message.event, ExecutionResumed):
+            return True
+        return self.begun and self._awake(message.event.at).expects(message.event)
+
+    def _wait_for_start(self, effects: Effects) -> None:
+        self.waiting.append(effects.taken.pop())
+
+    def _start(self, event: ExecutionStarted, events: list[AnyEvent], effects: Effects) -> bool:
+        if self.begun or event.execution_id != self.execution_id:
+            return False
+        if event.version is None:
+            event.version = self.version = self.app.orchestration_of(self.name).version
+        self.begun = True
+        self.parent, self.input, self.tags = event.parent, event.input, event.tags
+        self.inbox.extendleft(reversed(self.waiting))
+        self.waiting.clear()
+        if self.status is Status.PENDING:
+            self.status = Status.RUNNING
+        effects.changed = True
+        return self._apply(event, events, effects)
+
+    def _apply(self, event: AnyEvent, events: list[AnyEvent], effects: Effects) -> bool:
+        execution = self._awake(effects.now)
+        events.append(event)
+        execution.now = max(execution.now, effects.now)
+        execution.apply(event)
+        self._note_suspension(event, effects)
+        if execution.outcome is None or execution.suspended:
+            return False
+        self._finish(events, effects)
+        return True
+
+    def _note_suspension(self, event: AnyEvent, effects: Effects) -> None:
+        if isinstance(event, ExecutionSuspended):
+            self.status, effects.changed = Status.SUSPENDED, True
+        elif isinstance(event, ExecutionResumed):
+            self.status = Status.RUNNING if self.begun else Status.PENDING
+            effects.changed = True
+
+    def _awake(self, now: int) -> Execution:
+        """The code in memory, replayed if need be."""
+        if self.execution is None:
+            execution = self._new_execution()
+            history = self.history or []
+            try:
+                execution.replay(history)
+            except BaseException:
+                execution.close()
+                raise
+            self._awaited = _last_awaited(history)
+            self.custom_status = execution.custom_status or self.custom_status
+            execution.custom_status = self.custom_status
+            self.execution, self.history = execution, None
+            execution.now = max(execution.now, now)
+        return self.execution
+
+    def _definition(self) -> OrchestrationDefinition:
+        return self.app.recorded_orchestration(self.name, self.version)
+
+    def _new_execution(self) -> Execution:
+        identity = Identity(
+            self.id, self.execution_id, self.name, self.version, self.parent, self.tags
+        )
+        return Execution(self.app, self._definition(), identity, OrchestrationContext)
+
+    def probe(self, now: int) -> Parked | None:
+        """Whether the code at hand can go on; used after a deployment."""
+        if self.status.is_terminal or not self.begun:
+            return None
+        try:
+            self._awake(now)
+        except DefinitionNotFoundError as error:
+            return Parked("missing definition", str(error))
+        except NonDeterminismError as error:
+            return _mismatch(error)
+        return None
+
+    # What a turn leaves
+
+    def _record(self, events: list[AnyEvent], effects: Effects) -> None:
+        """Append the events with what the code asked for, and derive what has to be done."""
+        execution = self._awake(effects.now)
+        asked = execution.take_asked()
+        called_off, execution.called_off = execution.called_off, []
+        self._do(asked, set(called_off), effects)
+        effects.called_off.extend(called_off)
+        effects.timers_cut.extend(execution.timers_off)
+        execution.timers_off.clear()
+        if execution.custom_status != self.custom_status:
+            self.custom_status, effects.changed = execution.custom_status, True
+        self._append(Turn(execution.now, [*events, *asked], self._notes(called_off)), effects)
+        self._note_open(execution, effects)
+
+    def _notes(self, called_off: list[int]) -> TurnNotes | None:
+        execution = self.execution
+        awaited = sorted(execution.listening) if execution is not None else []
+        news = None if awaited == self._awaited else awaited
+        self._awaited = awaited
+        return TurnNotes(called_off, news) if called_off or news is not None else None
+
+    def _append(self, turn: Turn, effects: Effects) -> None:
+        effects.turns.append(turn)
+        self.turns_recorded += 1
+
+    def _note_open(self, execution: Execution, effects: Effects) -> None:
+        has = any(
+            isinstance(getattr(call, "event", None), TaskScheduled)
+            for call in execution.open.values()
+        )
+        if has != self.open_activities:
+            self.open_activities, effects.changed = has, True
+
+    def _do(self, asked: list[Asked], called_off: set[int], effects: Effects) -> None:
+        effects.execution_id = self.execution_id
+        for event in asked:
+            match event:
+                case TaskScheduled():
+                    if event.id not in called_off:
+                        effects.activities.append(event)
+                case TimerCreated():
+                    if event.id not in called_off:
+                        effects.timers_set.append(event)
+                case SubOrchestrationInstanceCreated():
+                    effects.sent.append(self._start_of(event))
+                case EventSent():
+                    raised = EventRaised(event.at, event.name, event.input)
+                    effects.sent.append(Message(event.instance_id, raised))
+                case _:
+                    effects.sent.append(_to_entity(event))
+
+    def _start_of(self, event: SubOrchestrationInstanceCreated) -> Message:
+        parent = ParentInstance(
+            self.id, self.execution_id, event.id, self.name, self.version, event.attempt
+        )
+        started = ExecutionStarted(
+            event.at,
+            event.name,
+            self.new_id(),
+            event.version,
+            event.input,
+            None if event.detached else parent,
+            event.tags,
+            event.due,
+        )
+        return Message(event.instance_id, started, due=event.due)
+
+    # The end of an execution
+
+    def _finish(self, events: list[AnyEvent], effects: Effects) -> None:
+        execution = self._awake(effects.now)
+        outcome = execution.outcome
+        match outcome:
+            case Continued():
+                self._record(events, effects)
+                self._continue(outcome, effects)
+            case Returned(result=result):
+                done = ExecutionCompleted(effects.now, Status.COMPLETED, result)
+                self._end(done, events, effects)
+            case Raised(failure=failure):
+                done = ExecutionCompleted(effects.now, Status.FAILED, None, failure)
+                self._end(done, events, effects)
+            case None:
+                pass
+
+    def _continue(self, outcome: Continued, effects: Effects) -> None:
+        """Begin the next execution: a message to itself, ahead of all others."""
+        effects.reset, effects.changed = True, True
+        effects.turns.clear()
+        effects.timers_set.clear()
+        self.close()
+        self.execution_id = self.new_id()
+        self.version = outcome.version if outcome.version is not None else self.version
+        self.input = outcome.input
+        self.begun, self.turns_recorded, self.open_activities = False, 0, False
+        self.history, self._awaited = None, []
+        self.lineage.clear()
+        started = ExecutionStarted(
+            effects.now,
+            self.name,
+            self.execution_id,
+            self.version,
+            outcome.input,
+            self.parent,
+            self.tags,
+            carryover=outcome.carryover,
+        )
+        effects.sent.append(Message(self.id, started))
+
+    def _end(self, done: ExecutionCompleted, events: list[AnyEvent], effects: Effects) -> None:
+        self._record([*events], effects)
+        effects.turns[-1].events.append(done)
+        execution = self._awake(effects.now)
+        effects.timers_cut.extend(OpenWork.of(execution).timers)
+        effects.timers_set.clear()
+        self._conclude(done, effects)
+
+    def _conclude(self, done: ExecutionCompleted, effects: Effects) -> None:
+        self.status, self.output, self.failure = done.status, done.result, done.failure
+        self.completed, self.open_activities = effects.now, False
+        effects.changed = True
+        self.close()
+        self._tell_parent(done, effects)
+
+    def _tell_parent(self, done: ExecutionCompleted, effects: Effects) -> None:
+        parent = self.parent
+        if parent is None:
+            return
+        event: SubOrchestrationInstanceCompleted | SubOrchestrationInstanceFailed
+        if done.status is Status.COMPLETED:
+            event = SubOrchestrationInstanceCompleted(
+                effects.now, parent.task_id, done.result, parent.attempt
+            )
+        else:
+            failure = child_failure(self.name, self.id, done)
+            event = SubOrchestrationInstanceFailed(
+                effects.now, parent.task_id, failure, parent.attempt
+            )
+        effects.sent.append(Message(parent.instance_id, event, parent.execution_id))
+
+    def _terminate(
+        self, event: ExecutionTerminated, events: list[AnyEvent], effects: Effects
+    ) -> bool:
+        """End it from outside; needs no code, so that it always works."""
+        work = self._open_work(events)
+        done = ExecutionCompleted(effects.now, Status.TERMINATED, event.reason)
+        if self.execution is not None and events:
+            self._record(events, effects)
+            effects.activities.clear()
+            effects.timers_set.clear()
+            work = self._open_work([])
+            effects.turns[-1].events.extend([event, done])
+        else:
+            self._append(Turn(effects.now, [*events, event, done]), effects)
+        effects.all_called_off = True
+        effects.timers_cut.extend(work.timers)
+        if work.section is not None:
+            granted = work.section_granted
+            for unlock in unlocks(work.section, lambda: NO_ID, effects.now, granted=granted):
+                effects.sent.append(_to_entity(unlock))
+        if event.recurse:
+            for child in work.children.values():
+                effects.sent.append(Message(child.instance_id, evolve(event, at=effects.now)))
+        self._conclude(done, effects)
+        return True
+
+    def _open_work(self, events: list[AnyEvent]) -> OpenWork:
+        if self.execution is not None:
+            return OpenWork.of(self.execution)
+        return open_work(self.history or [])
+
+    # Going back
+
+    def _rewind(self, event: ExecutionRewound, effects: Effects) -> bool:
+        """Take the failed work out of the history and do it again."""
+        if self.status is not Status.FAILED:
+            self._repeat_completion(event, effects)
+            return False
+        history = self.history or []
+        before = self.execution_id
+        self.lineage.add(before)
+        self.execution_id = event.execution_id
+        for kept in candidates(history):
+            self.history = kept
+            try:
+                execution = self._awake(effects.now)
+                break
+            except NonDeterminismError as error:
+                mismatch = error
+        else:
+            self.execution_id, self.history = before, history
+            raise mismatch
+        self._revive(effects)
+        event.previous_execution_id = before
+        effects.reset = True
+        for turn in kept:
+            self._append(turn, effects)
+        self._record([event], effects)
+        self._reopen(execution, effects)
+        return execution.outcome is not None and self._finish_again(effects)
+
+    def _finish_again(self, effects: Effects) -> bool:
+        """The code ended already when it was replayed without the failed work."""
+        self._finish([], effects)
+        return True
+
+    def _repeat_completion(self, event: ExecutionRewound, effects: Effects) -> None:
+        """Tell a rewound parent again what it was told while it had failed."""
+        if event.restart is not None and self.status is Status.COMPLETED:
+            self.parent = event.restart.parent
+            self._tell_parent(ExecutionCompleted(effects.now, self.status, self.output), effects)
+
+    def _revive(self, effects: Effects) -> None:
+        self.status, self.output, self.failure, self.completed = Status.RUNNING, None, None, None
+        self.turns_recorded = 0
+        effects.changed = True
+
+    def _reopen(self, execution: Execution, effects: Effects) -> None:
+        """Ask again for what is open: whatever answered before did so to the failed execution."""
+        work = OpenWork.of(execution)
+        effects.activities[:] = work.activities.values()
+        effects.timers_set[:] = work.timers.values()
+        effects.sent[:] = [m for m in effects.sent if not _asks_for_outcome(m.event)]
+        for call in work.entity_calls.values():
+            effects.sent.append(_to_entity(evolve(call, parent_execution_id=self.execution_id)))
+        if work.section is not None and not work.section_granted:
+            request = evolve(work.section, parent_execution_id=self.execution_id)
+            effects.sent.append(_to_entity(request))
+        for child in work.children.values():
+            start = self._start_of(child)
+            if isinstance(start.event, ExecutionStarted):
+                again = ExecutionRewound(
+                    effects.now, "parent rewound", self.new_id(), restart=start.event
+                )
+                effects.sent.append(Message(child.instance_id, again))
+
+
+def _asks_for_outcome(event: AnyEvent) -> bool:
+    return isinstance(event, (ExecutionStarted, EntityOperationCalled, EntityLockRequested))
+
+
+def _last_awaited(history: list[Turn]) -> list[str]:
+    for turn in reversed(history):
+        if turn.notes is not None and turn.notes.awaited is not None:
+            return turn.notes.awaited
+    return []
+
+
+def _to_entity(event: Asked) -> Message:
+    match event:
+        case EntityUnlockSent():
+            return Message(event.target, event)
+        case _:
+            target = getattr(event, "target", None) or event.lock_set[event.position]
+            return Message(target, event, due=getattr(event, "scheduled", None))
+
+
+def child_failure(name: str, instance_id: str, done: ExecutionCompleted) -> FailureDetails:
+    """How a child that did not complete looks to its parent."""
+    if done.status is Status.TERMINATED:
+        inner = FailureDetails("Terminated", done.result or "")
+        text = "was terminated"
+    else:
+        inner = done.failure or FailureDetails("Unknown", "")
+        text = "failed"
+    return FailureDetails(
+        "SubOrchestrationFailed",
+        f"sub-orchestration {name!r} with id {instance_id!r} {text}: {inner}",
+        inner=inner,
+        non_retriable=inner.non_retriable,
+    )
+
+
+def _mismatch(error: NonDeterminismError) -> Parked:
+    return Parked(
+        "non-determinism",
+        str(error),
+        error.recorded,
+        error.actual,
+        error.source,
+        list(error.listing),
+    )

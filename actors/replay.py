@@ -1,0 +1,569 @@
+"""One execution of orchestrator code: history in, actions out.
+
+1.  Events are applied one by one; after each, the code runs until all its fibers wait.
+2.  What the code asks for is an event too. During replay it is held against the recorded event of
+    the same id: same kind, same name, same target, or `NonDeterminismError`. What is asked for
+    and not recorded is new work.
+3.  A completion is applied only while the call that it belongs to is open.
+4.  From a suspension to the resumption events are kept, not applied.
+5.  All events are applied before the code's outcome counts, so that code which now returns too
+    early is found out.
+"""
+
+import hashlib
+import random
+import sys
+import uuid
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator, Mapping
+from typing import Any
+
+from attrs import define, field
+
+from .anyio_backend import entered
+from .app import App
+from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall
+from .definitions import OrchestrationDefinition
+from .errors import NonDeterminismError, PayloadTooLargeError
+from .failure import FailureDetails, details_of
+from .history import (
+    AnyEvent,
+    Asked,
+    EntityLockGranted,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    EntityUnlockSent,
+    EventRaised,
+    EventSent,
+    ExecutionResumed,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ParentInstance,
+    Payload,
+    SubOrchestrationInstanceCompleted,
+    SubOrchestrationInstanceCreated,
+    SubOrchestrationInstanceFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+    Turn,
+)
+from .kernel import Fiber, Kernel
+from .moments import moment
+from .tasks import Task
+
+CUSTOM_STATUS_BYTES_MAX = 16_384
+GUID_NAMESPACE = uuid.UUID("9e952958-5e33-4daf-827f-2fa12937b875")
+
+
+@define
+class Identity:
+    """Who an execution is."""
+
+    instance_id: str
+    execution_id: str
+    name: str
+    version: str | None = None
+    parent: ParentInstance | None = None
+    tags: Mapping[str, str] = field(factory=dict)
+
+
+@define
+class Returned:
+    """The code returned."""
+
+    result: Payload
+
+
+@define
+class Raised:
+    """The code raised, or its result could not be written."""
+
+    failure: FailureDetails
+
+
+@define
+class Continued:
+    """The code asked to begin anew."""
+
+    input: Payload
+    version: str | None
+    carryover: list[EventRaised]
+
+
+Outcome = Returned | Raised | Continued
+
+
+@define
+class Continuation:
+    """What `continue_as_new` asked for."""
+
+    input: Payload
+    version: str | None
+    preserve_events: bool
+
+
+class Execution:
+    """Runs one execution of an orchestration; the hot path goes through `apply`."""
+
+    def __init__(
+        self,
+        app: App,
+        definition: OrchestrationDefinition,
+        identity: Identity,
+        make_context: Callable[["Execution"], Any],
+    ) -> None:
+        self.app = app
+        self.codec = app.codec
+        self.definition = definition
+        self.identity = identity
+        self.kernel = Kernel(self)
+        self.context = make_context(self)
+        self.now = 0
+        self.replaying = False
+        self.outcome: Outcome | None = None
+        self.continuation: Continuation | None = None
+        self.custom_status: Payload = None
+        self.input: Payload = None
+        self.open: dict[int, OpenCall] = {}
+        self.section: Section | None = None
+        self.asked: dict[tuple[int, int], Asked] = {}
+        """What the code asked for and no recorded event has confirmed, in order."""
+        self.called_off: list[int] = []
+        self.timers_off: list[int] = []
+        self.listening: dict[str, deque[Task[Any]]] = {}
+        self.buffered: dict[str, deque[EventRaised]] = {}
+        self.suspended = False
+        self._last_id = 0
+        self._held: list[AnyEvent] = []
+        self._guids = 0
+        self._random: random.Random | None = None
+        self._requests: dict[str, EntityCall] = {}
+        self._sources: dict[int, str] = {}
+        self._listing: list[tuple[str, str]] = []
+
+    # What is applied
+
+    def replay(self, turns: list[Turn]) -> None:
+        """Apply what is recorded; raises `NonDeterminismError` when the code does not follow it."""
+        self.replaying = True
+        for turn in turns:
+            self.now = turn.at
+            for event in turn.events:
+                self.apply(event)
+        self.replaying = False
+        self._sources.clear()
+        self._listing.clear()
+
+    def apply(self, event: AnyEvent) -> None:
+        """Apply one event and run the code as far as it goes."""
+        if isinstance(event, Asked):
+            self._confirm(event)
+        elif isinstance(event, ExecutionSuspended):
+            self.suspended = True
+        elif isinstance(event, ExecutionResumed):
+            self.suspended = False
+            held, self._held = self._held, []
+            for earlier in held:
+                self._advance(earlier)
+        elif self.suspended:
+            self._held.append(event)
+        else:
+            self._advance(event)
+
+    def _advance(self, event: AnyEvent) -> None:
+        handle = _HANDLERS.get(type(event))
+        if handle is None:
+            return
+        with entered(self.kernel):
+            handle(self, event)
+            self.kernel.run()
+
+    def expects(self, event: AnyEvent) -> bool:
+        """Whether this event can still make a difference: stale and repeated ones cannot."""
+        match event:
+            case TaskCompleted() | TaskFailed():
+                return self._expects_work(event.task_id, event.attempt, TaskScheduled)
+            case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
+                return self._expects_work(
+                    event.task_id, event.attempt, SubOrchestrationInstanceCreated
+                )
+            case TimerFired():
+                return isinstance(self.open.get(event.timer_id), TimerCall)
+            case EntityOperationCompleted() | EntityOperationFailed():
+                return event.request_id in self._requests
+            case EntityLockGranted():
+                section = self.section
+                return (
+                    section is not None
+                    and not section.granted
+                    and section.event.critical_section_id == event.critical_section_id
+                )
+            case _:
+                return True
+
+    def _expects_work(self, task_id: int, attempt: int, kind: type) -> bool:
+        call = self.open.get(task_id)
+        return (
+            isinstance(call, WorkCall)
+            and isinstance(call.event, kind)
+            and call.event.attempt == attempt
+        )
+
+    def close(self) -> None:
+        """Drop the code."""
+        with entered(self.kernel):
+            self.kernel.close()
+
+    # What the code asks for
+
+    def next_id(self) -> int:
+        """The number of the next call."""
+        self.kernel.running()
+        self._last_id += 1
+        return self._last_id
+
+    def ask(self, event: Asked) -> None:
+        """Record a call of the code."""
+        if self.kernel.closed:
+            return
+        self.asked[event.id, getattr(event, "attempt", 1)] = event
+        if self.replaying:
+            self._sources[event.id] = _caller()
+
+    def take_asked(self) -> list[Asked]:
+        """What is new since the last turn, to be recorded and done."""
+        asked = list(self.asked.values())
+        self.asked.clear()
+        return asked
+
+    def call_off(self, call_id: int) -> None:
+        """Nobody wants the outcome of this call any more."""
+        if self.kernel.closed:
+            return
+        call = self.open.pop(call_id, None)
+        if isinstance(call, EntityCall):
+            self._requests.pop(call.event.request_id, None)
+        if isinstance(call, TimerCall):
+            self.timers_off.append(call_id)
+        self.called_off.append(call_id)
+
+    def open_work(
+        self, event: TaskScheduled | SubOrchestrationInstanceCreated, policy: Any, read: Any
+    ) -> Task[Any]:
+        """Ask for an activity or a child."""
+        task: Task[Any] = Task(
+            self.kernel, event.name, call_off=lambda: self.call_off(event.id), read=read
+        )
+        self.open[event.id] = WorkCall(event, task, policy, self.now)
+        self.ask(event)
+        return task
+
+    def open_timer(self, fire_at: int, ring: Callable[[], None]) -> TimerCall:
+        """Ask for a timer."""
+        event = TimerCreated(self.now, self.next_id(), fire_at)
+        call = TimerCall(event, ring, self)
+        self.open[event.id] = call
+        self.ask(event)
+        return call
+
+    def open_entity_call(self, call: EntityCall) -> None:
+        """Ask for an operation with a result."""
+        self.open[call.event.id] = call
+        self._requests[call.event.request_id] = call
+        self.ask(call.event)
+
+    def open_section(self, section: Section) -> None:
+        """Ask for a lock."""
+        self.section = section
+        self.open[section.event.id] = section
+        self.ask(section.event)
+
+    def close_section(self) -> None:
+        """Give the lock back, or withdraw the request for it; nothing without one."""
+        section, self.section = self.section, None
+        if section is None or self.kernel.closed:
+            return
+        self.open.pop(section.event.id, None)
+        for event in unlocks(section.event, self._fresh_id, self.now, granted=section.granted):
+            self.ask(event)
+
+    def _fresh_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def listen(self, name: str, task: Task[Any]) -> None:
+        """Give the task the oldest event of that name, or the next one that comes."""
+        buffered = self.buffered.get(name)
+        if buffered:
+            task.resolve(buffered.popleft().input)
+            if not buffered:
+                del self.buffered[name]
+        else:
+            self.listening.setdefault(name, deque()).append(task)
+
+    def stop_listening(self, name: str, task: Task[Any]) -> None:
+        """Leave the events of that name to others."""
+        waiting = self.listening.get(name)
+        if waiting and task in waiting:
+            waiting.remove(task)
+            if not waiting:
+                del self.listening[name]
+
+    def set_custom_status(self, status: Payload) -> None:
+        """Replace the custom status."""
+        size = len((status or "").encode("utf-16-le"))
+        if size > CUSTOM_STATUS_BYTES_MAX:
+            raise PayloadTooLargeError("the custom status", size, CUSTOM_STATUS_BYTES_MAX)
+        self.custom_status = status
+
+    def new_guid(self) -> uuid.UUID:
+        """The next of a sequence of version 5 UUIDs."""
+        self._guids += 1
+        stamp = moment(self.now).isoformat()
+        return uuid.uuid5(GUID_NAMESPACE, f"{self.identity.instance_id}_{stamp}_{self._guids}")
+
+    @property
+    def random(self) -> random.Random:
+        """The execution's own sequence of pseudo-random numbers."""
+        if self._random is None:
+            seed = f"{self.identity.instance_id}:{self.identity.execution_id}"
+            self._random = random.Random(hashlib.sha256(seed.encode()).digest())  # noqa: S311
+        return self._random
+
+    # The kernel's host
+
+    def seconds(self) -> float:
+        """The current time, in seconds since 1970."""
+        return self.now / 1_000_000
+
+    def set_alarm(self, deadline: float, ring: Callable[[], None]) -> TimerCall:
+        """Ask for a timer on behalf of the kernel."""
+        return self.open_timer(round(deadline * 1_000_000), ring)
+
+    # The events
+
+    def _started(self, event: ExecutionStarted) -> None:
+        self.input = event.input
+        for raised in event.carryover:
+            self.buffered.setdefault(raised.name.casefold(), deque()).append(raised)
+        self.kernel.spawn(self._main(), self.identity.name, self._ended)
+
+    async def _main(self) -> Any:
+        definition = self.definition
+        arguments = definition.signature.read(
+            self.codec, self.input, f"input of {self.identity.name}"
+        )
+        value = definition.function(self.context, *arguments)
+        if isinstance(value, Coroutine):
+            return await value
+        if isinstance(value, Generator):
+            return await _drive(value)
+        return value
+
+    def _ended(self, _: Fiber, value: Any, error: BaseException | None) -> None:
+        if error is None:
+            try:
+                self._returned(value)
+            except Exception as unwritable:  # noqa: BLE001 - whatever a user's converter raises
+                error = unwritable
+        if error is not None:
+            self.outcome = Raised(details_of(error))
+        self.close_section()
+
+    def _returned(self, value: Any) -> None:
+        asked = self.continuation
+        if asked is None:
+            self.outcome = Returned(
+                self.codec.write(value, f"result of {self.identity.name}")
+            )
+        else:
+            carryover = [e for queue in self.buffered.values() for e in queue]
+            carryover.sort(key=lambda e: e.at)
+            kept = carryover if asked.preserve_events else []
+            self.outcome = Continued(asked.input, asked.version, kept)
+
+    def _work_completed(
+        self, event: TaskCompleted | SubOrchestrationInstanceCompleted
+    ) -> None:
+        call = self.open.pop(event.task_id, None)
+        if isinstance(call, WorkCall):
+            call.task.resolve(event.result)
+
+    def _work_failed(self, event: TaskFailed | SubOrchestrationInstanceFailed) -> None:
+        call = self.open.get(event.task_id)
+        if isinstance(call, WorkCall) and not call.failed(self, event.failure):
+            self.open.pop(event.task_id, None)
+
+    def _timer_fired(self, event: TimerFired) -> None:
+        call = self.open.pop(event.timer_id, None)
+        if isinstance(call, TimerCall):
+            call.ring()
+
+    def _event_raised(self, event: EventRaised) -> None:
+        name = event.name.casefold()
+        waiting = self.listening.get(name)
+        if not waiting:
+            self.buffered.setdefault(name, deque()).append(event)
+            return
+        task = waiting.popleft()
+        if not waiting:
+            del self.listening[name]
+        task.resolve(event.input)
+
+    def _operation_completed(self, event: EntityOperationCompleted) -> None:
+        if call := self._operation_ended(event.request_id):
+            call.task.resolve(event.output)
+
+    def _operation_failed(self, event: EntityOperationFailed) -> None:
+        if call := self._operation_ended(event.request_id):
+            call.failed(event.failure)
+
+    def _operation_ended(self, request_id: str) -> EntityCall | None:
+        call = self._requests.pop(request_id, None)
+        if call is not None:
+            self.open.pop(call.event.id, None)
+        return call
+
+    def _lock_granted(self, event: EntityLockGranted) -> None:
+        section = self.section
+        if section is not None:
+            section.granted = True
+            self.open.pop(section.event.id, None)
+            section.task.resolve(None)
+
+    # Recorded against actual
+
+    def _confirm(self, recorded: Asked) -> None:
+        actual = self.asked.pop((recorded.id, getattr(recorded, "attempt", 1)), None)
+        was, does = described(recorded), "nothing" if actual is None else described(actual)
+        self._listing.append((was, does))
+        if actual is None or _essence(recorded) != _essence(actual):
+            raise NonDeterminismError(
+                self.identity.instance_id,
+                was,
+                does if actual is not None else self._instead_of(recorded),
+                self._sources.get(recorded.id),
+                [*self._listing, *(("nothing", described(e)) for e in self.asked.values())],
+            )
+
+    def _instead_of(self, recorded: Asked) -> str:
+        if self.outcome is not None:
+            return f"nothing for task {recorded.id}: it has {_ending(self.outcome)}"
+        return f"nothing for task {recorded.id}"
+
+
+_HANDLERS: dict[type, Callable[[Execution, Any], None]] = {
+    ExecutionStarted: Execution._started,  # noqa: SLF001 - the table stands outside its class
+    TaskCompleted: Execution._work_completed,  # noqa: SLF001
+    TaskFailed: Execution._work_failed,  # noqa: SLF001
+    SubOrchestrationInstanceCompleted: Execution._work_completed,  # noqa: SLF001
+    SubOrchestrationInstanceFailed: Execution._work_failed,  # noqa: SLF001
+    TimerFired: Execution._timer_fired,  # noqa: SLF001
+    EventRaised: Execution._event_raised,  # noqa: SLF001
+    EntityOperationCompleted: Execution._operation_completed,  # noqa: SLF001
+    EntityOperationFailed: Execution._operation_failed,  # noqa: SLF001
+    EntityLockGranted: Execution._lock_granted,  # noqa: SLF001
+}
+
+
+def unlocks(
+    request: Any, next_id: Callable[[], int], now: int, *, granted: bool
+) -> list[EntityUnlockSent]:
+    """The events that end a critical section: one per entity, or one withdrawal."""
+    section_id, parent = request.critical_section_id, request.parent_instance_id
+    if granted:
+        return [
+            EntityUnlockSent(now, next_id(), section_id, target, parent)
+            for target in request.lock_set
+        ]
+    first = request.lock_set[0]
+    return [EntityUnlockSent(now, next_id(), section_id, first, parent, list(request.lock_set))]
+
+
+def described(event: Asked) -> str:
+    """A call in words, for instance `activity 'charge' (task 3)`."""
+    kind, name = _essence(event)[:2]
+    shown = f" {name!r}" if name else ""
+    return f"{kind}{shown} (task {event.id})"
+
+
+def _essence(event: Asked) -> tuple[str, ...]:
+    """What must not differ between recorded and actual: kind, name and target; not inputs."""
+    match event:
+        case TaskScheduled():
+            return ("activity", event.name)
+        case SubOrchestrationInstanceCreated():
+            kind = "start of orchestration" if event.detached else "sub-orchestration"
+            return (kind, event.name)
+        case TimerCreated():
+            return ("timer", "")
+        case EventSent():
+            return ("sent event", event.name, event.instance_id)
+        case EntityUnlockSent():
+            return ("unlock", event.target)
+        case _:
+            return _entity_essence(event)
+
+
+def _entity_essence(event: Any) -> tuple[str, ...]:
+    match type(event).__name__:
+        case "EntityOperationSignaled":
+            return ("signal", f"{event.target}.{event.operation}")
+        case "EntityOperationCalled":
+            return ("entity call", f"{event.target}.{event.operation}")
+        case _:
+            return ("lock", ", ".join(event.lock_set))
+
+
+def _ending(outcome: Outcome) -> str:
+    match outcome:
+        case Returned():
+            return "returned"
+        case Raised():
+            return f"raised {outcome.failure}"
+        case Continued():
+            return "continued as new"
+
+
+async def _drive(generator: Generator[Any, Any, Any]) -> Any:
+    """Run a generator-style orchestrator: it yields tasks and is sent their results."""
+    error: BaseException | None = None
+    value: Any = None
+    while True:
+        try:
+            wanted = generator.send(value) if error is None else generator.throw(error)
+        except StopIteration as stop:
+            return stop.value
+        value, error = None, None
+        try:
+            value = await _yielded(wanted)
+        except GeneratorExit:
+            generator.close()
+            raise
+        except BaseException as raised:  # noqa: BLE001 - the generator decides what to do with it
+            error = raised
+
+
+async def _yielded(wanted: Any) -> Any:
+    if isinstance(wanted, list):
+        raise TypeError("yield context.task_all([...]) instead of a list of tasks")
+    if not hasattr(wanted, "__await__"):
+        raise TypeError(
+            f"an orchestrator yields tasks, which the context's calls return, "
+            f"not {type(wanted).__qualname__}"
+        )
+    return await wanted
+
+
+def _caller() -> str:
+    """Where the user's code stands: the nearest frame outside of this package and anyio."""
+    frame = sys._getframe(1)  # noqa: SLF001 - there is no public way that is cheap enough
+    while frame.f_back is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(("perdure.actors", "anyio", "contextlib")):
+            break
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,29 @@
+"""The life of an instance in one word: the statuses of the Durable Task protocol."""
+
+from enum import IntEnum
+
+
+class Status(IntEnum):
+    """What an instance is doing; the numbers are those of the protocol."""
+
+    RUNNING = 0
+    COMPLETED = 1
+    CONTINUED_AS_NEW = 2
+    FAILED = 3
+    CANCELED = 4
+    TERMINATED = 5
+    PENDING = 6
+    SUSPENDED = 7
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more will happen unless somebody starts, restarts or rewinds it."""
+        return self in TERMINAL
+
+    @property
+    def label(self) -> str:
+        """The protocol's spelling, for instance `ContinuedAsNew`."""
+        return "".join(word.capitalize() for word in self.name.split("_"))
+
+
+TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.TERMINATED})

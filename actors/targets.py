@@ -1,0 +1,122 @@
+"""From what user code names (a function, a method, a text) to a name and a payload."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from attrs import define
+
+from .app import App
+from .codec import Codec
+from .definitions import ActivityDefinition, Operation, OrchestrationDefinition
+from .errors import DefinitionNotFoundError
+from .history import Payload
+from .identity import EntityId
+from .retry import RetryPolicy
+
+Reader = Callable[[Any], Any]
+Definition = ActivityDefinition | OrchestrationDefinition | Operation
+
+
+@define
+class ByName:
+    """A call in the words of the log, and how to read its outcome."""
+
+    name: str
+    input: Payload
+    read: Reader
+    type: Any = Any
+    version: str | None = None
+    retry: RetryPolicy | None = None
+    timeout: float | None = None
+
+
+def typed_reader(codec: Codec, type_: Any, path: str) -> Reader:
+    """Reads a payload as that type."""
+    return lambda payload: codec.read(payload, type_, path)
+
+
+def seconds_of(duration: timedelta | float) -> float:
+    """A duration in seconds; raises `ValueError` unless it is positive."""
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    if not seconds > 0:
+        raise ValueError(f"a timeout is longer than zero, not {duration}")
+    return seconds
+
+
+def loose_input(codec: Codec, args: tuple[Any, ...], path: str) -> Payload:
+    """The payload for a callable that only its name is known of."""
+    if not args:
+        return None
+    return codec.write(args[0] if len(args) == 1 else list(args), path)
+
+
+def activity_call(app: App, target: Any, args: tuple[Any, ...], returns: Any) -> ByName:
+    """An activity by its function, or by a name that need not be registered here."""
+    definition = _found(app.activity_of, target)
+    if definition is None:
+        return _unknown(app.codec, target, args, returns)
+    call = _known(app.codec, definition, args, returns)
+    call.retry, call.timeout = definition.retry, definition.timeout
+    return call
+
+
+def orchestration_call(
+    app: App, target: Any, args: tuple[Any, ...], returns: Any, version: str | None
+) -> ByName:
+    """An orchestration by its function, or by a name that need not be registered here."""
+    definition = _found(app.orchestration_of, target, version)
+    if definition is None:
+        call = _unknown(app.codec, target, args, returns)
+        call.version = version
+        return call
+    call = _known(app.codec, definition, args, returns)
+    call.version = version if version is not None else definition.version
+    return call
+
+
+def operation_call(
+    app: App, entity: EntityId, target: Any, args: tuple[Any, ...], returns: Any
+) -> ByName:
+    """An operation by its method or name; the entity need not be registered here.
+
+    Raises `OperationNotFoundError` for an operation that a registered class does not have.
+    """
+    name = target if isinstance(target, str) else target.__name__
+    definition = app.entities.get(entity.name)
+    if definition is None or definition.kind == "function" or definition.is_implicit(name):
+        call = _unknown(app.codec, name, args, returns)
+    else:
+        operation = definition.operation(name)
+        call = _known(app.codec, operation, args, returns)
+    return call
+
+
+def _found(lookup: Callable[..., Any], target: Any, *rest: Any) -> Any:
+    try:
+        return lookup(target, *rest)
+    except DefinitionNotFoundError:
+        if isinstance(target, str):
+            return None
+        raise
+
+
+def _known(codec: Codec, definition: Definition, args: tuple[Any, ...], returns: Any) -> ByName:
+    signature = definition.signature
+    type_ = returns if returns is not None else signature.returns
+    return ByName(
+        definition.name,
+        signature.write(codec, args, f"input of {definition.name}"),
+        typed_reader(codec, type_, f"result of {definition.name}"),
+        type_,
+    )
+
+
+def _unknown(codec: Codec, name: str, args: tuple[Any, ...], returns: Any) -> ByName:
+    type_ = returns if returns is not None else Any
+    return ByName(
+        name,
+        loose_input(codec, args, f"input of {name}"),
+        typed_reader(codec, type_, f"result of {name}"),
+        type_,
+    )

@@ -1,0 +1,118 @@
+"""How events and turns are written: the format of the log and of the mailboxes.
+
+- An event is a JSON object: `type` holds its class's name, every field stands under its own name,
+  and a field that has its default value is left out.
+- A turn's events are a JSON array of them; its notes are an object of the same kind.
+- Statuses are the protocol's numbers. Payloads are JSON inside a JSON string, so that they need
+  not be read before somebody asks for them.
+- A field may be added with a default, and an event type may be added. Nothing is ever renamed or
+  removed: `tests/golden/` holds what earlier versions wrote.
+"""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import orjson
+from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
+
+from .failure import FailureDetails
+from .history import AnyEvent, EventRaised, ExecutionStarted, ParentInstance, TurnNotes
+
+Document = dict[str, Any]
+
+_converter = Converter(detailed_validation=False)
+
+
+def _hooks(cls: type) -> tuple[Callable[[Any], Document], Callable[[Any, Any], Any]]:
+    write = make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True)
+    read = make_dict_structure_fn(cls, _converter, _cattrs_detailed_validation=False)
+    _converter.register_unstructure_hook(cls, write)
+    _converter.register_structure_hook(cls, read)
+    return write, read
+
+
+for _part in (FailureDetails, ParentInstance, EventRaised, ExecutionStarted):
+    _hooks(_part)
+
+_EVENT_TYPES: dict[str, type] = {cls.__name__: cls for cls in get_args(AnyEvent)}
+_WRITERS: dict[type, Callable[[Any], Document]] = {}
+_READERS: dict[str, tuple[type, Callable[[Any, Any], Any]]] = {}
+for _name, _cls in _EVENT_TYPES.items():
+    _WRITERS[_cls], _reader = _hooks(_cls)
+    _READERS[_name] = _cls, _reader
+
+
+class UnreadableEventError(ValueError):
+    """Raised when a stored event is none that this version knows."""
+
+
+def event_document(event: AnyEvent) -> Document:
+    """The event as plain JSON values."""
+    cls = type(event)
+    document = _WRITERS[cls](event)
+    document["type"] = cls.__name__
+    return document
+
+
+def event_from(document: Document) -> AnyEvent:
+    """The reverse of `event_document`; raises `UnreadableEventError`."""
+    try:
+        cls, read = _READERS[document["type"]]
+        event: AnyEvent = read(document, cls)
+    except Exception as error:
+        raise UnreadableEventError(f"{document!r:.200}: {error!r}") from error
+    return event
+
+
+def write_events(events: list[AnyEvent]) -> str:
+    """A turn's events as text."""
+    return orjson.dumps([event_document(event) for event in events]).decode()
+
+
+def read_events(text: str) -> list[AnyEvent]:
+    """The reverse of `write_events`; raises `UnreadableEventError`."""
+    try:
+        documents = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableEventError(f"{text:.200}: {error}") from error
+    return [event_from(document) for document in documents]
+
+
+def write_event(event: AnyEvent) -> str:
+    """One event as text, for a mailbox."""
+    return orjson.dumps(event_document(event)).decode()
+
+
+def read_event(text: str) -> AnyEvent:
+    """The reverse of `write_event`; raises `UnreadableEventError`."""
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise UnreadableEventError(f"{text:.200}: {error}") from error
+    return event_from(document)
+
+
+_write_notes, _read_notes = _hooks(TurnNotes)
+
+
+def write_notes(notes: TurnNotes | None) -> str | None:
+    """A turn's notes as text, or None when there are none."""
+    return None if notes is None else orjson.dumps(_write_notes(notes)).decode()
+
+
+def read_notes(text: str | None) -> TurnNotes | None:
+    """The reverse of `write_notes`."""
+    return None if text is None else _read_notes(orjson.loads(text), TurnNotes)
+
+
+def write_failure(failure: FailureDetails | None) -> str | None:
+    """Failure details as text, or None when there are none."""
+    if failure is None:
+        return None
+    return orjson.dumps(_converter.unstructure(failure)).decode()
+
+
+def read_failure(text: str | None) -> FailureDetails | None:
+    """The reverse of `write_failure`."""
+    return None if text is None else _converter.structure(orjson.loads(text), FailureDetails)

@@ -1,0 +1,1 @@
+"""The log, snapshots and mailboxes on disk: `persistence` keeps, and knows no loop."""

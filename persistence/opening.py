@@ -1,0 +1,33 @@
+"""From a URL to a store."""
+
+import os
+
+from ..actors.errors import StoreError
+from .memory import MemoryStore
+from .sqlite import SQLiteStore
+from .sqlite_file import Durability
+from .store import Store
+
+_SUPPORTED = "memory://, sqlite:///relative/path.db and sqlite:////absolute/path.db"
+
+
+def open_store(url: str | os.PathLike[str], *, durability: Durability = "full") -> Store:
+    """Open the store that `url` names; a path object names an SQLite file.
+
+    `durability="relaxed"` lets a power failure, but no crash of the process, undo the last commits.
+    """
+    if not isinstance(url, str):
+        return SQLiteStore(url, durability=durability)
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise StoreError(f"{url!r} is not the URL of a store; supported are {_SUPPORTED}")
+    if scheme == "memory":
+        if rest:
+            raise StoreError(f"{url!r} names a place, but memory:// has none: leave it out")
+        return MemoryStore()
+    if scheme != "sqlite":
+        raise StoreError(f"there is no store {scheme}://; supported are {_SUPPORTED}")
+    path = rest.removeprefix("/")
+    if path == rest or not path or path == ":memory:" or "?" in path:
+        raise StoreError(f"{url!r} does not name a file; supported are {_SUPPORTED}")
+    return SQLiteStore(path, durability=durability)

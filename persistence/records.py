@@ -1,0 +1,184 @@
+"""Rows as values: what stores keep, and what one commit changes.
+
+All times are whole microseconds since 1970 UTC. Payloads, events and messages are texts that a
+store never looks into.
+"""
+
+from typing import Generic, TypeVar
+
+from attrs import Factory, define, frozen
+
+from ..actors.status import Status
+
+
+@define
+class InstanceRow:
+    """What queries can see of an orchestration."""
+
+    id: str
+    execution_id: str
+    name: str
+    version: str | None
+    status: Status
+    created: int
+    updated: int
+    completed: int | None = None
+    scheduled_start: int | None = None
+    parent_id: str | None = None
+    tags: dict[str, str] = Factory(dict[str, str])
+    input: str | None = None
+    output: str | None = None
+    failure: str | None = None
+    custom_status: str | None = None
+    parked: str | None = None
+    """Why an instance that could go on does not, as JSON; None when it is not parked."""
+    open: bool = False
+    """Whether activities may be unfinished, so that recovery has to look."""
+
+
+@define
+class EntityRow:
+    """The snapshot of an entity."""
+
+    id: str
+    updated: int
+    state: str | None = None
+    """None when the entity does not exist (yet, or any more)."""
+    locked_by: str | None = None
+    """The orchestration that holds its lock."""
+    lock: str | None = None
+    """The critical section that holds it, as JSON that only the entity actor reads."""
+    parked: str | None = None
+
+
+@define
+class TurnRow:
+    """One turn of an orchestration."""
+
+    instance_id: str
+    sequence: int
+    """From 0, without gaps, anew for each execution."""
+    at: int
+    events: str
+    notes: str | None = None
+
+
+@define
+class TimerRow:
+    """A timer that is set."""
+
+    instance_id: str
+    timer_id: int
+    execution_id: str
+    due: int
+
+
+@define
+class MessageRow:
+    """A message that waits: in the owner's mailbox, or in the clients' inbox."""
+
+    position: int
+    """Positive in the mailbox, negative in the inbox; nearer to zero is older."""
+    target: str
+    body: str
+    execution_id: str | None = None
+    due: int | None = None
+    """None when it may be delivered at once."""
+
+
+@define
+class Commit:
+    """Turns made durable together. All of it happens, or nothing."""
+
+    epoch: int
+    """The owner's; a store refuses any other than the newest."""
+    claims: dict[str, str | None] = Factory(dict[str, str | None])
+    """Instances begun anew, each with the execution id that the store must still show for it
+    (None: no such instance). Otherwise `ClaimLostError`, and nothing is written."""
+    resets: set[str] = Factory(set[str])
+    """Instances of which all turns and timers are deleted, before anything below is written."""
+    instances: dict[str, InstanceRow | None] = Factory(dict[str, InstanceRow | None])
+    """Rows to write; None deletes."""
+    entities: dict[str, EntityRow | None] = Factory(dict[str, EntityRow | None])
+    """Snapshots to write; None deletes."""
+    turns: list[TurnRow] = Factory(list[TurnRow])
+    timers_set: list[TimerRow] = Factory(list[TimerRow])
+    timers_cut: list[tuple[str, int]] = Factory(list[tuple[str, int]])
+    """Instance and timer id; a timer that is not there is no error."""
+    sent: list[MessageRow] = Factory(list[MessageRow])
+    """Messages that nobody took within this commit."""
+    consumed: list[int] = Factory(list[int])
+    """Positions of stored messages that are taken now, of the mailbox and of the inbox."""
+    replies: dict[str, str] = Factory(dict[str, str])
+    """Answers for clients in other processes, by request id."""
+
+
+@define
+class Start:
+    """An instance that a client in another process begins."""
+
+    row: InstanceRow
+    replaceable: frozenset[Status]
+    """Statuses in which an existing instance of that id gives way."""
+
+
+@define
+class Stored:
+    """What is needed to bring an actor back to memory."""
+
+    instance: InstanceRow | None = None
+    turns: list[TurnRow] = Factory(list[TurnRow])
+    entity: EntityRow | None = None
+
+
+@define
+class Pending:
+    """What a new owner finds to do."""
+
+    position: int
+    """The highest mailbox position that was ever used."""
+    messages: list[MessageRow]
+    """All that wait and are due before the horizon, the mailbox's first, each oldest first."""
+    timers: list[TimerRow]
+    """All that are due before the horizon."""
+    open: list[str]
+    """Instances that may have unfinished activities."""
+    parked: list[str]
+    """Instances and entities that wait for a mend; the new owner tries each of them once."""
+
+
+@define
+class Due:
+    """What comes due in a stretch of time."""
+
+    timers: list[TimerRow]
+    messages: list[MessageRow]
+
+
+@frozen
+class Query:
+    """Which orchestrations. Every field narrows the answer; an empty one does not."""
+
+    statuses: frozenset[Status] = frozenset()
+    names: frozenset[str] = frozenset()
+    id_prefix: str = ""
+    created_from: int | None = None
+    created_to: int | None = None
+    """Up to and including."""
+    completed_from: int | None = None
+    completed_to: int | None = None
+    tags: tuple[tuple[str, str], ...] = ()
+    """All of these pairs."""
+    parent_id: str | None = None
+
+
+Row = TypeVar("Row")
+
+
+@frozen
+class Page(Generic[Row]):
+    """Part of an answer."""
+
+    rows: list[Row]
+    token: str | None
+    """Ask with it for what follows; None when nothing does."""

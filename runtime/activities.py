@@ -1,0 +1,298 @@
+"""Activities: long-lived workers take them from a queue, run them, and report what became of them.
+
+At least once: an activity starts after the commit that asked for it, and is started again when the
+process dies before its outcome is durable. Its limits are those of the settings and of its
+definition; each attempt has its own cancel scope and its own copy of the context variables.
+"""
+
+import contextvars
+import logging
+from collections import Counter, deque
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
+from types import coroutine
+from typing import Any
+
+import anyio
+import anyio.abc
+import anyio.to_process
+import anyio.to_thread
+from attrs import define
+
+from ..actors.app import App
+from ..actors.context import ActivityContext
+from ..actors.definitions import ActivityDefinition
+from ..actors.errors import DefinitionNotFoundError
+from ..actors.failure import FailureDetails, details_of
+from ..actors.history import Payload, TaskCompleted, TaskFailed, TaskScheduled
+from ..actors.messages import Message
+from .clock import Bell, Clock
+from .settings import Settings
+from .timers import Timers
+
+logger = logging.getLogger("perdure.activity")
+
+Key = tuple[str, int]
+
+
+@define(eq=False)
+class Job:
+    """One attempt."""
+
+    instance_id: str
+    execution_id: str
+    event: TaskScheduled
+    definition: ActivityDefinition | None = None
+    scope: anyio.CancelScope | None = None
+    unwanted: bool = False
+    timed_out: bool = False
+
+    @property
+    def key(self) -> Key:
+        """What tells it from all other jobs that may be wanted."""
+        return self.instance_id, self.event.id
+
+    def give_up(self) -> None:
+        """Nobody wants its outcome any more."""
+        self.unwanted = True
+        if self.scope is not None:
+            self.scope.cancel()
+
+
+class Activities:
+    """The jobs of one runtime."""
+
+    def __init__(
+        self,
+        app: App,
+        settings: Settings,
+        clock: Clock,
+        timers: Timers,
+        report: Callable[[Message], None],
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._clock = clock
+        self._timers = timers
+        self._report = report
+        self._jobs: dict[str, dict[int, Job]] = {}
+        self._queue: deque[Job] = deque()
+        self._idle: list[Bell] = []
+        self._workers = 0
+        self._running: Counter[str] = Counter()
+        self._limited: dict[str, deque[Job]] = {}
+        self._draining = False
+        self._group: anyio.abc.TaskGroup | None = None
+        self._drained = Bell()
+        self.executing = 0
+        """How many attempts are being run now."""
+
+    def open(self, group: anyio.abc.TaskGroup) -> None:
+        """Run workers in this task group from now on."""
+        self._group = group
+        self._threads = anyio.CapacityLimiter(self._settings.activity_threads_max)
+        self._processes = anyio.CapacityLimiter(self._settings.activity_processes_max)
+
+    def start(
+        self, instance_id: str, execution_id: str, event: TaskScheduled, *, recovered: bool = False
+    ) -> None:
+        """Run this attempt when it is due, unless it is running already.
+
+        One without a definition fails; if it was `recovered` it waits for a deployment instead.
+        """
+        of_instance = self._jobs.setdefault(instance_id, {})
+        known = of_instance.get(event.id)
+        if known is not None and known.event.attempt == event.attempt:
+            known.execution_id = execution_id
+            return
+        job = Job(instance_id, execution_id, event)
+        try:
+            job.definition = self._app.activity_of(event.name)
+        except DefinitionNotFoundError as error:
+            self._missing(job, error, recovered=recovered)
+            return
+        of_instance[event.id] = job
+        if event.due is not None and event.due > self._clock.now():
+            self._timers.call_at(event.due, partial(self._enqueue, job))
+        else:
+            self._enqueue(job)
+
+    def _missing(self, job: Job, error: DefinitionNotFoundError, *, recovered: bool) -> None:
+        self._forget(job)
+        if recovered:
+            logger.warning("%s waits for a deployment: %s", job.instance_id, error)
+        else:
+            self._send(job, self._failed(job, details_of(error)))
+
+    def cancel(self, instance_id: str, task_id: int) -> None:
+        """Give up one activity, if it runs or waits."""
+        job = self._jobs.get(instance_id, {}).get(task_id)
+        if job is not None:
+            self._forget(job)
+            job.give_up()
+
+    def cancel_all(self, instance_id: str) -> None:
+        """Give up all activities of an instance."""
+        for task_id in list(self._jobs.get(instance_id, {})):
+            self.cancel(instance_id, task_id)
+
+    async def drain(self) -> None:
+        """Start nothing more, and wait for what runs."""
+        self._draining = True
+        while self.executing:
+            await self._drained.wait()
+
+    def _forget(self, job: Job) -> None:
+        of_instance = self._jobs.get(job.instance_id)
+        if of_instance is not None and of_instance.get(job.event.id) in (job, None):
+            of_instance.pop(job.event.id, None)
+            if not of_instance:
+                del self._jobs[job.instance_id]
+
+    # The queue
+
+    def _enqueue(self, job: Job) -> None:
+        if job.unwanted or self._draining or self._group is None:
+            return
+        definition = job.definition
+        if definition is not None and definition.max_concurrency is not None:
+            if self._running[definition.name] >= definition.max_concurrency:
+                self._limited.setdefault(definition.name, deque()).append(job)
+                return
+            self._running[definition.name] += 1
+        self._queue.append(job)
+        if self._idle:
+            self._idle.pop().ring()
+        elif self._workers < self._settings.activities_max:
+            self._workers += 1
+            self._group.start_soon(self._work)
+
+    def _admit_next(self, definition: ActivityDefinition) -> None:
+        if definition.max_concurrency is None:
+            return
+        self._running[definition.name] -= 1
+        waiting = self._limited.get(definition.name)
+        while waiting:
+            job = waiting.popleft()
+            if not job.unwanted:
+                self._enqueue(job)
+                return
+
+    async def _work(self) -> None:
+        bell = Bell()
+        while True:
+            while self._queue:
+                job = self._queue.popleft()
+                if not (job.unwanted or self._draining):
+                    await self._perform(job)
+                if job.definition is not None:
+                    self._admit_next(job.definition)
+            self._idle.append(bell)
+            await bell.wait()
+
+    # One attempt
+
+    async def _perform(self, job: Job) -> None:
+        self.executing += 1
+        try:
+            with anyio.CancelScope() as job.scope:
+                self._limit_time(job)
+                outcome = await self._outcome(job)
+                self._forget(job)
+                if not job.unwanted:
+                    self._send(job, outcome)
+                return
+            self._cut_short(job)
+        finally:
+            job.scope = None
+            self.executing -= 1
+            if not self.executing:
+                self._drained.ring()
+
+    def _cut_short(self, job: Job) -> None:
+        self._forget(job)
+        if job.timed_out and not job.unwanted:
+            text = f"activity {job.event.name!r} took longer than {job.event.timeout:g} s"
+            self._send(job, self._failed(job, FailureDetails("TimeoutError", text)))
+
+    def _limit_time(self, job: Job) -> None:
+        if job.event.timeout is None:
+            return
+
+        def too_late() -> None:
+            if job.scope is not None:
+                job.timed_out = True
+                job.scope.cancel()
+
+        self._timers.call_at(self._clock.now() + round(job.event.timeout * 1_000_000), too_late)
+
+    async def _outcome(self, job: Job) -> TaskCompleted | TaskFailed:
+        try:
+            result = await self._run(job)
+        except Exception as error:  # noqa: BLE001 - the activity's failure is its caller's
+            return self._failed(job, details_of(error))
+        event = job.event
+        return TaskCompleted(self._clock.now(), event.id, result, event.attempt)
+
+    def _failed(self, job: Job, failure: FailureDetails) -> TaskFailed:
+        return TaskFailed(self._clock.now(), job.event.id, failure, job.event.attempt)
+
+    def _send(self, job: Job, event: TaskCompleted | TaskFailed) -> None:
+        self._report(Message(job.instance_id, event, job.execution_id))
+
+    async def _run(self, job: Job) -> Payload:
+        definition, codec = job.definition, self._app.codec
+        assert definition is not None  # noqa: S101 - jobs without one never get here
+        name = definition.name
+        arguments = definition.signature.read(codec, job.event.input, f"input of {name}")
+        if definition.takes_context:
+            arguments = (_context(job), *arguments)
+        if definition.executor == "loop":
+            called = contextvars.copy_context().run(definition.function, *arguments)
+            value = await _in_context(called, contextvars.copy_context())
+        else:
+            value = await self._run_elsewhere(definition, arguments)
+        return codec.write(value, f"result of {name}")
+
+    async def _run_elsewhere(
+        self, definition: ActivityDefinition, arguments: tuple[Any, ...]
+    ) -> Any:
+        call = partial(definition.function, *arguments)
+        if definition.executor == "process":
+            return await anyio.to_process.run_sync(
+                call, cancellable=True, limiter=self._processes
+            )
+        return await anyio.to_thread.run_sync(
+            call, abandon_on_cancel=True, limiter=self._threads
+        )
+
+
+def _context(job: Job) -> ActivityContext:
+    event = job.event
+    return ActivityContext(
+        job.instance_id,
+        event.name,
+        event.id,
+        event.attempt,
+        f"{job.instance_id}/{job.execution_id}/{event.id}",
+        event.tags,
+        lambda: job.unwanted or job.timed_out,
+    )
+
+
+@coroutine
+def _in_context(
+    called: Coroutine[Any, Any, Any], context: contextvars.Context
+) -> Generator[Any, Any, Any]:
+    """Await a coroutine with context variables of its own, inside a task that lives on."""
+    step: Callable[[], Any] = partial(context.run, called.send, None)
+    while True:
+        try:
+            wanted = step()
+        except StopIteration as stop:
+            return stop.value
+        try:
+            sent = yield wanted
+            step = partial(context.run, called.send, sent)
+        except BaseException as error:  # noqa: BLE001 - cancellation has to reach the coroutine
+            step = partial(context.run, called.throw, error)

@@ -1,0 +1,95 @@
+"""Who may begin: starts, replacements and conflicts of instance ids."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..actors.errors import DefinitionNotFoundError, InstanceAlreadyExistsError
+from ..actors.failure import FailureDetails, details_of
+from ..actors.history import (
+    ExecutionStarted,
+    ExecutionTerminated,
+    SubOrchestrationInstanceFailed,
+)
+from ..actors.messages import Message
+from ..actors.orchestration import Orchestration
+from ..actors.status import Status
+from .reply import Reply
+from .restore import Restorer
+from .slot import Slot
+
+if TYPE_CHECKING:
+    from .partition import Partition
+
+
+class Admission:
+    """Decides about starts for one partition."""
+
+    def __init__(self, partition: "Partition", restorer: Restorer) -> None:
+        self._partition = partition
+        self._restorer = restorer
+
+    def start(
+        self,
+        event: ExecutionStarted,
+        replaceable: frozenset[Status],
+        reply: Reply[bool],
+        slot: Slot,
+    ) -> None:
+        """A client starts an instance; answered when that is durable, or with what is in the way."""
+        partition, actor = self._partition, slot.actor
+        if isinstance(actor, Orchestration):
+            if actor.status not in replaceable:
+                error = InstanceAlreadyExistsError(slot.id, actor.status)
+                partition.refuse(reply, error)
+                return
+            if not actor.status.is_terminal:
+                self._end(slot, actor, event.at)
+        self._begin(slot, event)
+        partition.batch.when_durable.append(partial(partition.settle, reply, True))
+        partition.send(Message(slot.id, event, due=event.scheduled_start))
+
+    def _end(self, slot: Slot, actor: Orchestration, now: int) -> None:
+        """Terminate what is replaced, so that its locks, activities and parent are seen to."""
+        slot.parked = None
+        actor.inbox.appendleft(Message(slot.id, ExecutionTerminated(now, '"replaced"')))
+        self._partition.absorb(slot, actor.step(now))
+
+    def admits(self, slot: Slot, message: Message, event: ExecutionStarted) -> bool:
+        """Whether the actor in this slot takes this start; makes one if there is none."""
+        actor = slot.actor
+        if isinstance(actor, Orchestration) and actor.execution_id == event.execution_id:
+            return True
+        if isinstance(actor, Orchestration) and not actor.status.is_terminal:
+            error = InstanceAlreadyExistsError(slot.id, actor.status)
+            self._reject(message, event, details_of(error))
+            return False
+        if event.parent is not None:
+            try:
+                self._restorer.check(event)
+            except DefinitionNotFoundError as missing:
+                self._reject(message, event, details_of(missing))
+                return False
+        self._begin(slot, event)
+        return True
+
+    def _begin(self, slot: Slot, event: ExecutionStarted) -> None:
+        batch, before = self._partition.batch, slot.actor
+        if isinstance(before, Orchestration):
+            batch.claims.setdefault(slot.id, before.execution_id)
+            batch.reset(slot.id)
+            for waiting in (*before.inbox, *before.waiting):
+                batch.take(waiting)
+            before.close()
+        elif not slot.fresh:
+            batch.claims.setdefault(slot.id, None)
+        slot.actor, slot.parked = self._restorer.new(slot.id, event), None
+        self._partition.show(slot)
+
+    def _reject(self, message: Message, event: ExecutionStarted, failure: FailureDetails) -> None:
+        self._partition.batch.take(message)
+        parent = event.parent
+        if parent is not None:
+            failed = SubOrchestrationInstanceFailed(
+                event.at, parent.task_id, failure, parent.attempt
+            )
+            self._partition.send(Message(parent.instance_id, failed, parent.execution_id))

@@ -1,0 +1,79 @@
+"""Time and identity as seams: the runtime reads the clock and makes ids only through these."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+
+
+class Bell:
+    """Wakes one waiting task; rings that come before the wait are not lost."""
+
+    def __init__(self) -> None:
+        self._rung = False
+        self._event: anyio.Event | None = None
+
+    def ring(self) -> None:
+        """Wake the waiter, or the next one that waits."""
+        self._rung = True
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> None:
+        """Return once it has rung since the last return."""
+        if not self._rung:
+            self._event = anyio.Event()
+            try:
+                await self._event.wait()
+            finally:
+                self._event = None
+        self._rung = False
+
+
+class Clock(Protocol):
+    """Where the runtime gets its time from, in microseconds since 1970 UTC."""
+
+    def now(self) -> int:
+        """The current time."""
+        ...
+
+    async def wait(self, bell: Bell, until: int | None, *, background: bool = False) -> None:
+        """Return when the bell rings or at `until`; background waits never make time pass."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock, never going back while this process lives."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def now(self) -> int:
+        """The current time."""
+        self._last = max(self._last, time.time_ns() // 1_000)
+        return self._last
+
+    async def wait(self, bell: Bell, until: int | None, *, background: bool = False) -> None:
+        """Return when the bell rings or at `until`."""
+        if until is None:
+            await bell.wait()
+            return
+        with anyio.move_on_after(max(0.0, (until - self.now()) / 1_000_000)):
+            await bell.wait()
+
+
+IdSource = Callable[[], str]
+
+
+def new_id() -> str:
+    """Return 32 hex digits that are new, and larger than those of earlier milliseconds.
+
+    The layout is UUID version 7: ids made together lie together in the store's index.
+    """
+    milliseconds = time.time_ns() // 1_000_000
+    noise = int.from_bytes(os.urandom(10), "big")
+    version = 0x7000 | noise >> 68 & 0xFFF
+    variant = 0x8000000000000000 | noise & 0x3FFFFFFFFFFFFFFF
+    return f"{milliseconds & 0xFFFFFFFFFFFF:012x}{version:04x}{variant:016x}"

@@ -1,0 +1,240 @@
+"""The runtime: everything that runs while an App is alive, under one task group."""
+
+import logging
+import os
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import anyio
+import anyio.abc
+from attrs import define
+
+from ..actors.app import App
+from ..actors.errors import ClaimLostError, RuntimeClosedError, StaleOwnerError
+from ..persistence.opening import open_store
+from ..persistence.store import Store
+from .activities import Activities
+from .client import Client
+from .clock import Bell, Clock, IdSource, SystemClock, new_id
+from .gateway import LocalGateway
+from .lanes import Lane, LaneMaker, ThreadLane, run_in
+from .partition import Partition, ReadyQueue
+from .recovery import Recovery
+from .restore import Restorer
+from .seclusion import refuse_blocking_calls
+from .settings import Settings
+from .timers import Timers
+
+logger = logging.getLogger("perdure.runtime")
+
+BACKOFF_FIRST, BACKOFF_LONGEST = 0.05, 10.0
+
+
+@define(kw_only=True)
+class Seams:
+    """What a simulation replaces: time, ids, the way off the event loop, and who goes next."""
+
+    clock: Clock
+    new_id: IdSource
+    lane: LaneMaker
+    ready: ReadyQueue | None = None
+
+
+def real_seams() -> Seams:
+    """The machine's own."""
+    return Seams(clock=SystemClock(), new_id=new_id, lane=ThreadLane)
+
+
+class Runtime:
+    """Runs an App over a store: `async with Runtime(app, store="sqlite:///app.db") as runtime:`.
+
+    `store` is a URL, a path, or a store object; settings are keywords, see `Settings`. Entering
+    recovers what was unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what
+    runs, and cancels the rest, which goes on at the next start. Raises `StoreInUseError` when
+    another runtime owns the store.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        store: str | os.PathLike[str] | Store = "memory://",
+        *,
+        seams: Seams | None = None,
+        **settings: Any,
+    ) -> None:
+        self.app = app
+        self.settings = Settings(**settings)
+        self._seams = seams
+        self._opens: str | os.PathLike[str] | None = None
+        self._store: Store | None = None
+        if isinstance(store, (str, os.PathLike)):
+            self._opens = store
+        else:
+            self._store = store
+        self._client: Client | None = None
+        self._group: anyio.abc.TaskGroup | None = None
+        self._lanes: list[Lane] = []
+        self._entered = False
+
+    @property
+    def client(self) -> Client:
+        """The client of this runtime; raises `RuntimeClosedError` outside the `async with`."""
+        if self._client is None:
+            raise RuntimeClosedError(
+                "the runtime is not running; use it inside `async with Runtime(...) as runtime:`"
+            )
+        return self._client
+
+    @property
+    def partition(self) -> Partition:
+        """The actors, for tests and tools."""
+        return self._partition
+
+    async def __aenter__(self) -> "Runtime":
+        if self._entered:
+            raise RuntimeClosedError("a runtime can be entered once; make another one")
+        self._entered = True
+        refuse_blocking_calls()
+        seams = self._seams if self._seams is not None else real_seams()
+        self._lanes = [seams.lane("commit"), seams.lane("load"), seams.lane("query")]
+        try:
+            store = await self._own()
+            self._assemble(store, seams)
+            group = anyio.create_task_group()
+            await group.__aenter__()
+        except BaseException:
+            self._let_go()
+            raise
+        self._group = group
+        self._partition.open(group, self._activities)
+        self._activities.open(group)
+        try:
+            await self._recovery.run()
+        except BaseException as error:
+            group.cancel_scope.cancel()
+            await group.__aexit__(type(error), error, error.__traceback__)
+            self._let_go()
+            raise
+        group.start_soon(self._timers.run)
+        group.start_soon(self._live)
+        group.start_soon(self._recovery.poll)
+        return self
+
+    async def _own(self) -> Store:
+        writer = self._lanes[0]
+        if self._store is None:
+            assert self._opens is not None  # noqa: S101 - one of both is there
+            durability = self.settings.durability
+            opened = partial(open_store, self._opens, durability=durability)
+            self._store = await run_in(writer, opened)
+        self._epoch = await run_in(writer, self._store.own)
+        return self._store
+
+    def _assemble(self, store: Store, seams: Seams) -> None:
+        settings = self.settings
+        writer, loader, reader = self._lanes
+        self._timers = Timers(seams.clock)
+        restorer = Restorer(self.app, settings, seams.new_id)
+        self._partition = Partition(
+            store, settings, seams.clock, self._timers, restorer, (writer, loader), seams.ready
+        )
+        self._partition.pipeline.epoch = self._epoch
+        self._activities = Activities(
+            self.app, settings, seams.clock, self._timers, self._partition.deliver
+        )
+        self._recovery = Recovery(
+            store, settings, seams.clock, self._timers, loader, self._partition
+        )
+        gateway = LocalGateway(
+            self.app, seams.clock, seams.new_id, store, self._partition, (writer, reader)
+        )
+        self._client = Client(gateway)
+        self._clock = seams.clock
+
+    async def _live(self) -> None:
+        """Take turns; when a commit fails, drop memory and recover it from the store."""
+        pause = BACKOFF_FIRST
+        while True:
+            commits = self._partition.pipeline.commits
+            await self._partition.run()
+            error = self._partition.pipeline.failure
+            assert error is not None  # noqa: S101 - the only way for it to return
+            if self._partition.pipeline.commits > commits:
+                pause = BACKOFF_FIRST
+            self._partition.forget(error)
+            self._recovery.forget()
+            if isinstance(error, StaleOwnerError):
+                raise error
+            logger.error("a commit failed, recovering from the store: %s", error)
+            await self._recover(error, pause)
+            pause = min(pause * 2, BACKOFF_LONGEST)
+
+    async def _recover(self, error: BaseException, pause: float) -> None:
+        if not isinstance(error, ClaimLostError):
+            await self._sleep(pause)
+        while True:
+            try:
+                await self._recovery.run()
+            except Exception:
+                logger.exception("cannot recover yet")
+                await self._sleep(BACKOFF_LONGEST)
+            else:
+                return
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._clock.wait(Bell(), self._clock.now() + round(seconds * 1_000_000))
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> bool | None:
+        group = self._group
+        assert group is not None  # noqa: S101 - entered before
+        try:
+            if exc_val is None:
+                await self._drain()
+            group.cancel_scope.cancel()
+            failed_inside = exc_val is not None and not _is_cancellation(exc_val)
+            if not failed_inside:
+                return await group.__aexit__(exc_type, exc_val, exc_tb)
+            # What the user's block raised goes out as it is, not in a group of one.
+            await group.__aexit__(None, None, None)
+            return False
+        finally:
+            self._client = None
+            self._let_go()
+
+    async def _drain(self) -> None:
+        with anyio.move_on_after(self.settings.drain_timeout):
+            await self._activities.drain()
+            while self._partition.operations_running or not self._partition.quiet:
+                if self._partition.down is not None:
+                    return
+                await anyio.lowlevel.checkpoint()
+                await self._sleep(0.001)
+
+    def _let_go(self) -> None:
+        for lane in self._lanes:
+            lane.close()
+        self._lanes = []
+        store = self._store
+        if store is None:
+            return
+        if self._opens is not None:
+            store.close()
+        else:
+            store.disown()
+
+    async def run(self, *, task_status: anyio.abc.TaskStatus[Client] | None = None) -> None:
+        """Run until cancelled: `client = await task_group.start(runtime.run)`."""
+        async with self:
+            if task_status is not None:
+                task_status.started(self.client)
+            await anyio.sleep_forever()
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    return isinstance(error, anyio.get_cancelled_exc_class())

@@ -1,0 +1,113 @@
+"""How blocking work leaves the event loop, and how its outcome comes back."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+import anyio
+import sniffio
+
+T = TypeVar("T")
+
+Post = Callable[[Callable[[], object]], None]
+Done = Callable[[Any, BaseException | None], None]
+
+
+class Lane(Protocol):
+    """Runs blocking calls one after another, off the event loop."""
+
+    def submit(self, work: Callable[[], T], done: Callable[[T, BaseException | None], None]) -> None:
+        """Run `work` after all that was submitted before; call `done` on the event loop."""
+        ...
+
+    def close(self) -> None:
+        """Run what was submitted, then take nothing more."""
+        ...
+
+
+LaneMaker = Callable[[str], Lane]
+
+
+def loop_door() -> Post:
+    """A way for other threads to run a callable on the event loop of the caller."""
+    if sniffio.current_async_library() == "trio":
+        import trio  # noqa: PLC0415 - only where it is what runs
+
+        return trio.lowlevel.current_trio_token().run_sync_soon
+    import asyncio  # noqa: PLC0415
+
+    return asyncio.get_running_loop().call_soon_threadsafe
+
+
+class ThreadLane:
+    """A lane with a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._post = loop_door()
+        self._work: queue.SimpleQueue[tuple[Callable[[], Any], Done] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"perdure-{name}", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[], Any], done: Done) -> None:
+        """Run `work` on the thread."""
+        self._work.put((work, done))
+
+    def close(self) -> None:
+        """Let the thread end; waits for what it is doing."""
+        self._work.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._work.get()) is not None:
+            work, done = item
+            value: Any = None
+            error: BaseException | None = None
+            try:
+                value = work()
+            except BaseException as raised:  # noqa: BLE001 - the loop's side decides
+                error = raised
+            self._deliver(done, value, error)
+
+    def _deliver(self, done: Done, value: Any, error: BaseException | None) -> None:
+        try:
+            self._post(lambda: done(value, error))
+        except Exception:  # noqa: BLE001, S110 - the loop is gone, and so is everyone who waited
+            pass
+
+
+class InlineLane:
+    """Runs everything at once in the caller: for tests, where nothing may depend on threads."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def submit(self, work: Callable[[], Any], done: Done) -> None:
+        """Run it here and now."""
+        try:
+            value = work()
+        except Exception as error:  # noqa: BLE001 - handed on like a thread's
+            done(None, error)
+        else:
+            done(value, None)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+
+async def run_in(lane: Lane, work: Callable[[], T]) -> T:
+    """Run `work` in a lane and wait for it; a cancelled caller leaves it running."""
+    answer: list[tuple[Any, BaseException | None]] = []
+    ready = anyio.Event()
+
+    def done(value: Any, error: BaseException | None) -> None:
+        answer.append((value, error))
+        ready.set()
+
+    lane.submit(work, done)
+    await ready.wait()
+    value, error = answer[0]
+    if error is not None:
+        raise error
+    result: T = value
+    return result

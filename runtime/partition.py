@@ -1,0 +1,473 @@
+"""A partition: the actors of one owner, their mailboxes, and the one loop that takes turns.
+
+1.  Messages between its actors are delivered in memory at once; what the outside can see waits in
+    the batch until it is durable.
+2.  One loop takes turns, in the order in which actors became ready, and hands batches over.
+3.  A failed commit drops all memory and recovers it from the store; there is no other way back.
+4.  An actor is loaded before its first message and stays while it is busy; idle ones go when
+    there are too many.
+"""
+
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from ..actors.effects import AsyncOperation, Effects, Parked
+from ..actors.entity import Entity
+from ..actors.errors import StaleOwnerError, StoreError
+from ..actors.failure import details_of
+from ..actors.history import (
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionTerminated,
+    TimerFired,
+)
+from ..actors.messages import Message
+from ..actors.orchestration import Orchestration
+from ..actors.wire import write_event
+from ..persistence.records import InstanceRow, Stored, TimerRow
+from ..persistence.store import Store
+from .activities import Activities
+from .admission import Admission
+from .batch import Batch, turn_rows
+from .clock import Bell, Clock
+from .lanes import Lane
+from .pipeline import Pipeline
+from .reply import Reply
+from .restore import Restorer
+from .seclusion import secluded
+from .settings import Settings
+from .slot import Arrival, Slot
+from .timers import Timers
+
+logger = logging.getLogger("perdure.runtime")
+
+Answer = EntityOperationCompleted | EntityOperationFailed
+
+
+class ReadyQueue(Protocol):
+    """Chooses which ready actor goes next; a simulation may choose otherwise."""
+
+    def append(self, slot: Slot, /) -> None:
+        """This one has become ready."""
+        ...
+
+    def popleft(self) -> Slot:
+        """The next one."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def clear(self) -> None:
+        """None is ready any more."""
+        ...
+
+
+class Partition:
+    """All actors of a single-owner store."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        timers: Timers,
+        restorer: Restorer,
+        lanes: tuple[Lane, Lane],
+        ready: ReadyQueue | None = None,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._timers = timers
+        self._restorer = restorer
+        self._writer, self._reader = lanes
+        self.bell = Bell()
+        self.pipeline = Pipeline(store, self._writer, self.bell.ring)
+        self.activities: Activities
+        self.admission = Admission(self, restorer)
+        self.down: StoreError | None = StoreError("the runtime is starting")
+        self.slots: dict[str, Slot] = {}
+        self.position = 0
+        self.horizon = 0
+        self.requests: set[Reply[Any]] = set()
+        """Clients' requests that are not answered yet."""
+        self.callers: dict[str, Reply[Answer]] = {}
+        self.watchers: dict[str, list[Callable[[InstanceRow], object]]] = {}
+        self._ready: ReadyQueue = ready if ready is not None else deque()
+        self._idle: OrderedDict[str, Slot] = OrderedDict()
+        self._to_load: list[str] = []
+        self._loaded: list[tuple[int, dict[str, Stored], BaseException | None]] = []
+        self._life = 0
+        self._armed: dict[tuple[str, int], str] = {}
+        self._group: anyio.abc.TaskGroup | None = None
+        self.operations_running = 0
+
+    @property
+    def batch(self) -> Batch:
+        """What becomes durable next."""
+        return self.pipeline.batch
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is to be done right now, and everything is durable."""
+        return not (self._ready or self._to_load or self._loaded) and self.pipeline.idle
+
+    def open(self, group: anyio.abc.TaskGroup, activities: Activities) -> None:
+        """Run async operations in this task group, and activities there."""
+        self._group = group
+        self.activities = activities
+
+    # The loop
+
+    async def run(self) -> None:
+        """Take turns until a commit fails; returns why."""
+        while self.pipeline.failure is None:
+            self._release()
+            self._finish_loading()
+            self._take_turns()
+            self._begin_loading()
+            self.pipeline.flush()
+            if self._ready:
+                await anyio.lowlevel.checkpoint()
+            else:
+                await self.bell.wait()
+
+    def _take_turns(self) -> None:
+        for _ in range(self._settings.turns_between_breaths):
+            if not self._ready:
+                return
+            slot = self._ready.popleft()
+            slot.queued = False
+            if slot.actor is not None and not slot.busy and slot.parked is None:
+                self._take_turn(slot, slot.actor)
+
+    def _take_turn(self, slot: Slot, actor: Orchestration | Entity) -> None:
+        try:
+            if isinstance(actor, Orchestration):
+                with secluded():
+                    effects = actor.step(self._clock.now())
+            else:
+                effects = actor.step(self._clock.now())
+        except Exception as error:
+            logger.exception("a bug in the engine parks %s", slot.id)
+            self.park(slot, Parked("engine error", str(details_of(error))))
+            return
+        if effects.operation is not None:
+            self._operate(slot, actor, effects.operation)
+        else:
+            self.absorb(slot, effects)
+            if effects.parked is not None:
+                self.park(slot, effects.parked)
+            elif actor.inbox:
+                self.queue(slot)
+
+    def queue(self, slot: Slot) -> None:
+        """Let the actor take a turn."""
+        if not slot.queued and not slot.busy:
+            slot.queued = True
+            self._idle.pop(slot.id, None)
+            self._ready.append(slot)
+            self.bell.ring()
+
+    def park(self, slot: Slot, parked: Parked) -> None:
+        """Let the actor wait for a mend, visibly."""
+        known = slot.parked
+        slot.parked = parked
+        if known is None or known.message != parked.message:
+            logger.warning("%s is parked: %s", slot.id, parked.message)
+            self.show(slot)
+
+    def unpark(self, slot: Slot) -> None:
+        """Let a parked actor try again."""
+        if slot.parked is not None:
+            slot.parked = None
+            self.show(slot)
+            self.queue(slot)
+
+    def show(self, slot: Slot) -> None:
+        """What queries can see of this actor has changed."""
+        slot.updated = max(self._clock.now(), slot.updated)
+        self.batch.touch(slot)
+        self.batch.changed[slot.id] = slot
+
+    # Effects
+
+    def absorb(self, slot: Slot, effects: Effects) -> None:
+        """Make a turn's effects part of the batch, and deliver what it sent inside."""
+        batch = self.batch
+        if effects.reset:
+            batch.reset(slot.id)
+        for message in effects.taken:
+            batch.touch(slot)
+            batch.take(message)
+            if isinstance(message.event, TimerFired):
+                batch.cut_timer(slot.id, message.event.timer_id)
+        actor = slot.actor
+        if isinstance(actor, Orchestration):
+            self._absorb_orchestration(slot, actor, effects)
+        if effects.changed:
+            self.show(slot)
+        for reply in effects.replies:
+            self._reply(reply)
+        for message in effects.sent:
+            self.send(message)
+
+    def _absorb_orchestration(self, slot: Slot, actor: Orchestration, effects: Effects) -> None:
+        batch = self.batch
+        if effects.turns:
+            batch.touch(slot)
+            rows = turn_rows(actor, effects.turns)
+            batch.turns.setdefault(slot.id, []).extend(rows)
+        for timer in effects.timers_set:
+            row = TimerRow(slot.id, timer.id, effects.execution_id, timer.fire_at)
+            batch.set_timer(row)
+            self.arm(row)
+        for timer_id in effects.timers_cut:
+            batch.cut_timer(slot.id, timer_id)
+            self._armed.pop((slot.id, timer_id), None)
+        execution_id = effects.execution_id
+        for event in effects.activities:
+            start = partial(self.activities.start, slot.id, execution_id, event)
+            batch.when_durable.append(start)
+        if effects.all_called_off:
+            batch.when_durable.append(partial(self.activities.cancel_all, slot.id))
+        for call_id in effects.called_off:
+            batch.when_durable.append(partial(self.activities.cancel, slot.id, call_id))
+
+    def _reply(self, answer: Answer) -> None:
+        reply = self.callers.pop(answer.request_id, None)
+        if reply is not None:
+            self.batch.when_durable.append(partial(self.settle, reply, answer))
+        else:
+            self.batch.replies[answer.request_id] = write_event(answer)
+
+    # Async entity operations
+
+    def _operate(
+        self, slot: Slot, actor: Orchestration | Entity, operation: AsyncOperation
+    ) -> None:
+        if self._group is None or not isinstance(actor, Entity):
+            operation.coro.close()
+            return
+        slot.busy = True
+        self.operations_running += 1
+        self._group.start_soon(self._await_operation, slot, actor, operation)
+
+    async def _await_operation(self, slot: Slot, actor: Entity, operation: AsyncOperation) -> None:
+        value: Any = None
+        failure: Exception | None = None
+        try:
+            value = await operation.coro
+        except Exception as error:  # noqa: BLE001 - the operation's failure is its caller's
+            failure = error
+        finally:
+            self.operations_running -= 1
+            self.bell.ring()
+        if self.slots.get(slot.id) is not slot:
+            return
+        slot.busy = False
+        self.absorb(slot, actor.conclude(operation, value, failure, self._clock.now()))
+        self.queue(slot)
+
+    # Messages
+
+    def send(self, message: Message) -> None:
+        """Put a message into a mailbox, and deliver it if it is due."""
+        self.position += 1
+        message.position = self.position
+        self.batch.sent[message.position] = message
+        self.accept(message)
+
+    def accept(self, message: Message) -> None:
+        """Deliver a message that is in a mailbox, now or when it is due."""
+        due = message.due
+        if due is None or due <= self._clock.now():
+            self.deliver(message)
+        elif due < self.horizon:
+            life = self._life
+            self._timers.call_at(due, lambda: self.deliver(message) if life == self._life else None)
+
+    def deliver(self, message: Message) -> None:
+        """Give a message to its actor, once that is loaded."""
+        self.when_loaded(message.target, partial(self._arrive, message))
+
+    def _arrive(self, message: Message, slot: Slot) -> None:
+        event = message.event
+        if isinstance(event, ExecutionStarted) and not self.admission.admits(slot, message, event):
+            return
+        if slot.actor is None and not self._revived(slot, event):
+            self.batch.take(message)
+            return
+        actor = slot.actor
+        assert actor is not None  # noqa: S101 - admission has seen to it
+        if isinstance(event, ExecutionTerminated) and slot.parked is not None:
+            actor.inbox.appendleft(message)
+            slot.parked = None
+        else:
+            actor.inbox.append(message)
+        if isinstance(event, ExecutionResumed):
+            self.unpark(slot)
+        self.queue(slot)
+
+    def _revived(self, slot: Slot, event: object) -> bool:
+        """A rewound parent's child that is not there any more begins anew, by a message of its own."""
+        if isinstance(event, ExecutionRewound) and event.restart is not None:
+            self.send(Message(slot.id, event.restart))
+        return False
+
+    def arm(self, row: TimerRow) -> None:
+        """Let a timer fire when it is due, unless it is due later than memory looks ahead."""
+        key = row.instance_id, row.timer_id
+        if row.due >= self.horizon or self._armed.get(key) == row.execution_id:
+            return
+        self._armed[key] = row.execution_id
+        self._timers.call_at(row.due, partial(self._fire, row, self._life))
+
+    def _fire(self, row: TimerRow, life: int) -> None:
+        key = row.instance_id, row.timer_id
+        if life == self._life and self._armed.get(key) == row.execution_id:
+            del self._armed[key]
+            event = TimerFired(self._clock.now(), row.timer_id, row.due)
+            self.deliver(Message(row.instance_id, event, row.execution_id))
+
+    # Loading
+
+    def when_loaded(self, target: str, arrival: Arrival, *, fresh: bool = False) -> None:
+        """Call `arrival` with the slot, at once if it is loaded; `fresh` ids cannot be stored."""
+        slot = self.slots.get(target)
+        if slot is None:
+            slot = self.slots[target] = Slot(target, loaded=fresh, fresh=fresh)
+            if not fresh:
+                self._to_load.append(target)
+                self.bell.ring()
+        if slot.loaded:
+            arrival(slot)
+        else:
+            slot.arrivals.append(arrival)
+
+    def _begin_loading(self) -> None:
+        if self._to_load:
+            wanted, self._to_load = self._to_load, []
+            life = self._life
+
+            def done(stored: dict[str, Stored], error: BaseException | None) -> None:
+                self._loaded.append((life, stored if error is None else {}, error))
+                self.bell.ring()
+
+            self._reader.submit(partial(self._store.load, wanted), done)
+
+    def _finish_loading(self) -> None:
+        loaded, self._loaded = self._loaded, []
+        for life, stored, error in loaded:
+            if life != self._life:
+                continue
+            if error is not None:
+                self.pipeline.failure = error
+                return
+            for target, record in stored.items():
+                self._settle_in(self.slots[target], record)
+
+    def _settle_in(self, slot: Slot, record: Stored) -> None:
+        restored = self._restorer.actor(slot.id, record)
+        slot.actor, slot.parked, slot.updated = restored.actor, restored.parked, restored.updated
+        slot.loaded = True
+        if restored.stale:
+            self.batch.touch(slot)
+            self.batch.reset(slot.id)
+        arrivals, slot.arrivals = slot.arrivals, []
+        for arrival in arrivals:
+            arrival(slot)
+        if slot.settled:
+            self._retire(slot)
+
+    # What is durable
+
+    def _release(self) -> None:
+        durable = self.pipeline.take_durable()
+        if durable is None:
+            return
+        batch, commit = durable
+        for act in batch.when_durable:
+            act()
+        if self.watchers:
+            for row in commit.instances.values():
+                if row is not None:
+                    self._tell(row)
+        for slot in batch.touched.values():
+            slot.undurable -= 1
+            if slot.settled:
+                self._retire(slot)
+
+    def _tell(self, row: InstanceRow) -> None:
+        for watcher in list(self.watchers.get(row.id, ())):
+            watcher(row)
+
+    def _retire(self, slot: Slot) -> None:
+        """Let an idle actor go: at once when it has ended, else when there are too many."""
+        actor = slot.actor
+        if actor is None or (isinstance(actor, Orchestration) and actor.status.is_terminal):
+            self._drop(slot)
+            return
+        self._idle[slot.id] = slot
+        self._idle.move_to_end(slot.id)
+        while len(self._idle) > self._settings.resident_max:
+            _, oldest = self._idle.popitem(last=False)
+            if oldest.settled:
+                self._drop(oldest)
+
+    def _drop(self, slot: Slot) -> None:
+        if slot.actor is not None:
+            slot.actor.close()
+        if self.slots.get(slot.id) is slot:
+            del self.slots[slot.id]
+        self._idle.pop(slot.id, None)
+
+    def fail(self, error: BaseException) -> None:
+        """The store failed: drop memory and recover, as soon as the loop can."""
+        self.pipeline.failure = error
+        self.bell.ring()
+
+    def when_all_durable(self, act: Callable[[], object]) -> None:
+        """Call back once everything up to here is in the store."""
+        self.batch.when_durable.append(act)
+        self.bell.ring()
+
+    def settle(self, reply: Reply[Any], value: Any) -> None:
+        """Answer a client."""
+        self.requests.discard(reply)
+        reply.set(value)
+
+    def refuse(self, reply: Reply[Any], error: BaseException) -> None:
+        """Answer a client with an error."""
+        self.requests.discard(reply)
+        reply.fail(error)
+
+    def forget(self, error: BaseException) -> None:
+        """Drop all memory; clients that wait for an answer learn that it is unknown."""
+        self._life += 1
+        self.pipeline.drop()
+        for slot in self.slots.values():
+            if slot.actor is not None:
+                slot.actor.close()
+        self.slots.clear()
+        self._ready.clear()
+        self._idle.clear()
+        self._to_load.clear()
+        self._loaded.clear()
+        self._armed.clear()
+        self.callers.clear()
+        unknown = error if isinstance(error, StoreError) else StoreError(f"the store failed: {error!r}")
+        if not isinstance(error, StaleOwnerError):
+            self.down = unknown
+        for reply in list(self.requests):
+            self.refuse(reply, unknown)

@@ -1,0 +1,154 @@
+"""From the store to a running partition: at the start, and after every failed commit."""
+
+import logging
+from functools import partial
+
+from ..actors.errors import StoreError
+from ..actors.history import TaskScheduled
+from ..actors.openwork import open_work
+from ..actors.orchestration import Orchestration
+from ..actors.wire import UnreadableEventError
+from ..persistence.records import Due, MessageRow, Pending, Stored
+from ..persistence.store import Store
+from .clock import Bell, Clock
+from .lanes import Lane, run_in
+from .partition import Partition
+from .restore import message, turn
+from .settings import Settings
+from .slot import Slot
+from .timers import Timers
+
+logger = logging.getLogger("perdure.runtime")
+
+LOADED_AT_ONCE = 500
+
+
+class Recovery:
+    """Finds what there is to do and hands it to the partition."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        timers: Timers,
+        lane: Lane,
+        partition: Partition,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._timers = timers
+        self._lane = lane
+        self._partition = partition
+        self._ahead = round(settings.timer_horizon * 1_000_000)
+        self._poll = round(settings.poll_interval * 1_000_000)
+        self._seen = 0
+        """The newest inbox position that was delivered; they go down."""
+
+    async def run(self) -> None:
+        """Bring everything unfinished back."""
+        partition = self._partition
+        partition.horizon = self._clock.now() + self._ahead
+        pending: Pending = await run_in(
+            self._lane, partial(self._store.recover, partition.horizon)
+        )
+        partition.position = max(partition.position, pending.position)
+        partition.down = None
+        for row in pending.timers:
+            partition.arm(row)
+        for message_row in pending.messages:
+            self._accept(message_row)
+        for target in pending.parked:
+            partition.when_loaded(target, self._try_again)
+        for start in range(0, len(pending.open), LOADED_AT_ONCE):
+            ids = pending.open[start : start + LOADED_AT_ONCE]
+            self._restart(await run_in(self._lane, partial(self._store.load, ids)))
+        self._timers.call_at(partition.horizon - self._ahead // 2, self._look_further)
+
+    def _accept(self, row: MessageRow) -> None:
+        if row.position < 0:
+            self._seen = min(self._seen, row.position)
+        try:
+            read = message(row)
+        except UnreadableEventError:
+            logger.exception("a message for %s is unreadable and stays where it is", row.target)
+            return
+        self._partition.accept(read)
+
+    def _try_again(self, slot: Slot) -> None:
+        """A parked actor may have been mended by the deployment."""
+        if slot.parked is None or slot.parked.reason == "unreadable" and slot.actor is None:
+            return
+        actor = slot.actor
+        parked = actor.probe(self._clock.now()) if isinstance(actor, Orchestration) else None
+        if parked is None:
+            self._partition.unpark(slot)
+        else:
+            self._partition.park(slot, parked)
+
+    def _restart(self, found: dict[str, Stored]) -> None:
+        """Start the activities again of which no outcome is known."""
+        for instance_id, stored in found.items():
+            for execution_id, event in _open_activities(stored):
+                self._partition.activities.start(
+                    instance_id, execution_id, event, recovered=True
+                )
+
+    def _look_further(self) -> None:
+        """Move the horizon on, and fetch what lies before it once all is durable."""
+        partition = self._partition
+        since, partition.horizon = partition.horizon, self._clock.now() + self._ahead
+        until = partition.horizon
+
+        def fetch() -> None:
+            self._lane.submit(partial(self._store.due, since, until), self._found)
+
+        partition.when_all_durable(fetch)
+        self._timers.call_at(until - self._ahead // 2, self._look_further)
+
+    def _found(self, due: Due, error: BaseException | None) -> None:
+        if error is not None:
+            self._partition.fail(error)
+            return
+        for row in due.timers:
+            self._partition.arm(row)
+        for message_row in due.messages:
+            self._accept(message_row)
+
+    async def poll(self) -> None:
+        """Look for what clients in other processes have sent, for ever."""
+        never = Bell()
+        version = -1
+        while True:
+            await self._clock.wait(never, self._clock.now() + self._poll, background=True)
+            if self._partition.down is not None:
+                continue
+            try:
+                found = await run_in(self._lane, self._store.version)
+                if found != version:
+                    version = found
+                    await self._fetch_inbox()
+            except StoreError as error:
+                logger.warning("cannot look into the inbox: %s", error)
+
+    async def _fetch_inbox(self) -> None:
+        for row in await run_in(self._lane, partial(self._store.inbox, self._seen)):
+            self._accept(row)
+
+    def forget(self) -> None:
+        """Memory was dropped."""
+        self._seen = 0
+        self._timers.clear()
+
+
+def _open_activities(stored: Stored) -> list[tuple[str, TaskScheduled]]:
+    row = stored.instance
+    if row is None:
+        return []
+    try:
+        work = open_work([turn(recorded) for recorded in stored.turns])
+    except UnreadableEventError:
+        return []
+    return [(row.execution_id, event) for event in work.activities.values()]
+
+

@@ -1,0 +1,48 @@
+"""The answer that somebody on the event loop waits for."""
+
+from typing import Any, Generic, TypeVar, cast
+
+import anyio
+
+T = TypeVar("T")
+
+
+class Reply(Generic[T]):
+    """Set once, awaited by one."""
+
+    __slots__ = ("_error", "_event", "_value")
+
+    def __init__(self) -> None:
+        self._event: anyio.Event | None = None
+        self._value: Any = None
+        self._error: BaseException | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is an answer."""
+        return self._error is not None or self._value is not None
+
+    def set(self, value: T) -> None:
+        """Answer; later answers are ignored. None is no answer: use True."""
+        if not self.settled:
+            self._value = value
+            self._wake()
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error."""
+        if not self.settled:
+            self._error = error
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._event is not None:
+            self._event.set()
+
+    async def wait(self) -> T:
+        """Wait for the answer; raises its error."""
+        if not self.settled:
+            self._event = anyio.Event()
+            await self._event.wait()
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._value)

@@ -1,0 +1,134 @@
+"""Actors from rows: the way back to memory."""
+
+from collections.abc import Callable, Iterator
+
+from attrs import define
+
+from ..actors.app import App
+from ..actors.effects import Parked
+from ..actors.entity import Entity, Lock
+from ..actors.history import ExecutionRewound, ExecutionStarted, Turn
+from ..actors.identity import is_entity
+from ..actors.messages import Message
+from ..actors.orchestration import Orchestration
+from ..actors.status import Status
+from ..actors.wire import UnreadableEventError, read_event, read_events, read_failure, read_notes
+from ..persistence.records import EntityRow, InstanceRow, MessageRow, Stored, TurnRow
+from .settings import Settings
+
+
+@define
+class Restored:
+    """An actor as the store knows it."""
+
+    actor: Orchestration | Entity | None
+    parked: Parked | None = None
+    stale: bool = False
+    """Whether the store still has turns of an execution that was replaced."""
+    updated: int = 0
+
+
+class Restorer:
+    """Makes actors for one app."""
+
+    def __init__(self, app: App, settings: Settings, new_id: Callable[[], str]) -> None:
+        self._app = app
+        self._settings = settings
+        self._new_id = new_id
+
+    def actor(self, target: str, stored: Stored) -> Restored:
+        """The actor of this id; an entity always has one, an instance that is not there none."""
+        if is_entity(target):
+            return self._entity(target, stored.entity)
+        if stored.instance is None:
+            return Restored(None)
+        return self._orchestration(stored.instance, stored.turns)
+
+    def check(self, event: ExecutionStarted) -> None:
+        """Raise `DefinitionNotFoundError` when there is no code for this start."""
+        self._app.orchestration_of(event.name, event.version)
+
+    def new(self, instance_id: str, event: ExecutionStarted) -> Orchestration:
+        """An orchestration that is about to begin."""
+        return Orchestration(
+            instance_id,
+            self._app,
+            self._new_id,
+            event.execution_id,
+            event.name,
+            event.version,
+            status=Status.PENDING,
+            created=event.at,
+            parent=event.parent,
+            tags=event.tags,
+            input=event.input,
+            scheduled_start=event.scheduled_start,
+        )
+
+    def _entity(self, target: str, row: EntityRow | None) -> Restored:
+        entity = Entity(target, self._app, self._new_id, self._settings.entity_batch_max)
+        if row is not None:
+            entity.state, entity.updated = row.state, row.updated
+            entity.lock = Lock.read(row.lock) if row.lock else None
+        return Restored(entity, updated=entity.updated)
+
+    def _orchestration(self, row: InstanceRow, rows: list[TurnRow]) -> Restored:
+        actor = Orchestration(
+            row.id,
+            self._app,
+            self._new_id,
+            row.execution_id,
+            row.name,
+            row.version,
+            row.status,
+            row.created,
+            tags=row.tags,
+            input=row.input,
+            output=row.output,
+            failure=read_failure(row.failure),
+            custom_status=row.custom_status,
+            scheduled_start=row.scheduled_start,
+            completed=row.completed,
+            turns_recorded=len(rows),
+            open_activities=row.open,
+        )
+        restored = Restored(actor, updated=row.updated)
+        try:
+            turns = [turn(row) for row in rows]
+        except UnreadableEventError as error:
+            restored.parked = Parked("unreadable", str(error))
+            return restored
+        self._recall(actor, turns, restored)
+        return restored
+
+    def _recall(self, actor: Orchestration, turns: list[Turn], restored: Restored) -> None:
+        current = ""
+        for event in _beginnings(turns):
+            if isinstance(event, ExecutionRewound):
+                actor.lineage.add(current)
+            else:
+                actor.parent, actor.begun = event.parent, True
+            current = event.execution_id
+        if current and current != actor.execution_id:
+            restored.stale = True
+            actor.begun, actor.parent, actor.turns_recorded = False, None, 0
+            actor.lineage.clear()
+        else:
+            actor.history = turns
+
+
+def _beginnings(turns: list[Turn]) -> Iterator[ExecutionStarted | ExecutionRewound]:
+    for recorded in turns:
+        for event in recorded.events:
+            if isinstance(event, (ExecutionStarted, ExecutionRewound)):
+                yield event
+
+
+def turn(row: TurnRow) -> Turn:
+    """A turn from its row; raises `UnreadableEventError`."""
+    return Turn(row.at, read_events(row.events), read_notes(row.notes))
+
+
+def message(row: MessageRow) -> Message:
+    """A message from its row; raises `UnreadableEventError`."""
+    return Message(row.target, read_event(row.body), row.execution_id, row.due, row.position)
