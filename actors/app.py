@@ -134,6 +134,15 @@ class App:
         for entity in other.entities.values():
             self._add_entity(entity, entity.state_type if entity.kind == "class" else entity.make)
 
+    def replace_activity(self, definition: ActivityDefinition) -> None:
+        """Put another definition in the place of the activity with its name, for tests."""
+        replaced = self.activities[definition.name]
+        self.activities[definition.name] = definition
+        self._by_callable["activity", replaced.function] = definition
+        for key, known in list(self._by_callable.items()):
+            if known is replaced:
+                self._by_callable[key] = definition
+
     def activity_of(self, target: str | Callable[..., Any]) -> ActivityDefinition:
         """The activity of that name or function; raises `DefinitionNotFoundError`."""
         if isinstance(target, str):

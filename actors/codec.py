@@ -51,6 +51,7 @@ def default_converter() -> Converter:
     converter.register_structure_hook(UUID, lambda v, _: v if isinstance(v, UUID) else UUID(v))
     converter.register_unstructure_hook(bytes, lambda v: base64.b64encode(v).decode())
     converter.register_structure_hook(bytes, lambda v, _: base64.b64decode(v, validate=True))
+    converter.register_structure_hook(type(None), _only_none)
     for plain in (int, float, str, bool):
         converter.register_structure_hook(plain, _strict)
     return converter
@@ -60,6 +61,11 @@ def _from_iso(value: Any, cls: Any) -> Any:
     if isinstance(value, cls):
         return value
     return cls.fromisoformat(value)
+
+
+def _only_none(value: Any, _: Any) -> None:
+    if value is not None:
+        raise TypeError(f"expected nothing, got {value!r:.60}")
 
 
 def _strict(value: Any, cls: type) -> Any:

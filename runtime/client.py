@@ -3,12 +3,15 @@
 Every method that changes something returns when the change is durable.
 """
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Generator, Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast, overload
 
 import anyio
+import orjson
 
+from ..actors.app import App
 from ..actors.context import EntityContext, OrchestrationContext
 from ..actors.entity import Lock
 from ..actors.errors import (
@@ -36,9 +39,11 @@ from ..actors.identity import EntityId, checked_instance_id
 from ..actors.messages import Message
 from ..actors.moments import micros, moment
 from ..actors.status import TERMINAL, Status
+from ..actors.wire import event_document
 from ..actors.targets import operation_call, orchestration_call
 from ..persistence.records import EntityRow, InstanceRow, Query
 from ..persistence.store import Store
+from .connection import Connection
 from .gateway import Gateway
 from .restore import turn
 from .views import (
@@ -217,10 +222,30 @@ class ClientEntity(Generic[E]):
 
 
 class Client:
-    """See the module's docstring. `runtime.client` is one; `Client.connect` makes others."""
+    """See the module's docstring.
 
-    def __init__(self, gateway: Gateway) -> None:
-        self.gateway = gateway
+    `runtime.client` is one. In another process, `async with Client("sqlite:///app.db") as client:`
+    is one as well: what it sends is durable at once, and acted upon by the process that runs the
+    App, now or when it starts. Functions need the `app` that they are registered with; names do
+    not.
+    """
+
+    def __init__(
+        self, store: str | os.PathLike[str] | Store | Gateway, app: App | None = None
+    ) -> None:
+        self._connection = Connection(store, app)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The way to the actors; raises `RuntimeClosedError` outside the `async with`."""
+        return self._connection.gateway
+
+    async def __aenter__(self) -> "Client":
+        await self._connection.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._connection.close()
 
     # Starting
 
@@ -352,6 +377,19 @@ class Client:
         rows = await self.gateway.read(lambda store: store.instances(instance_ids))
         codec = self.gateway.app.codec
         return {key: instance_status(row, codec) for key, row in rows.items()}
+
+    async def export_history(self, instance_id: str) -> str:
+        """The current execution's history as JSON, for `perdure.testing.replay`."""
+        history = await self.get_history(instance_id)
+        documents = [
+            {
+                "type": item.event_type,
+                "at": micros(item.timestamp),
+                "event": event_document(item.event) if item.event is not None else None,
+            }
+            for item in history
+        ]
+        return orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode()
 
     async def get_history(self, instance_id: str) -> list[HistoryEvent]:
         """The events of the current execution; raises `InstanceNotFoundError`."""

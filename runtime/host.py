@@ -76,6 +76,7 @@ class Runtime:
         self._group: anyio.abc.TaskGroup | None = None
         self._lanes: list[Lane] = []
         self._entered = False
+        self._dead = False
 
     @property
     def client(self) -> Client:
@@ -90,6 +91,16 @@ class Runtime:
     def partition(self) -> Partition:
         """The actors, for tests and tools."""
         return self._partition
+
+    @property
+    def activities(self) -> Activities:
+        """The activity workers, for tests and tools."""
+        return self._activities
+
+    def die(self) -> None:
+        """Leave without draining or committing anything more, as a killed process would."""
+        self._dead = True
+        self._partition.fail(RuntimeClosedError("the runtime was told to die"))
 
     async def __aenter__(self) -> "Runtime":
         if self._entered:
@@ -194,7 +205,7 @@ class Runtime:
         group = self._group
         assert group is not None  # noqa: S101 - entered before
         try:
-            if exc_val is None:
+            if exc_val is None and not self._dead:
                 await self._drain()
             group.cancel_scope.cancel()
             failed_inside = exc_val is not None and not _is_cancellation(exc_val)

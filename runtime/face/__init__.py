@@ -1,5 +1,107 @@
-"""Durable actors: orchestrations and entities that outlive their process."""
+"""Perdure: durable actors inside a Python program.
 
-__all__ = ["__version__"]
+Orchestrations, entities and activities that outlive their process; see `App` and `Runtime`.
+"""
+
+from perdure.actors.app import App as App
+from perdure.actors.codec import default_converter as default_converter
+from perdure.actors.context import ActivityContext as ActivityContext
+from perdure.actors.context import EntityContext as EntityContext
+from perdure.actors.context import EntityLock as EntityLock
+from perdure.actors.context import EntityProxy as EntityProxy
+from perdure.actors.context import OrchestrationContext as OrchestrationContext
+from perdure.actors.effects import Parked as Parked
+from perdure.actors.errors import ArityError as ArityError
+from perdure.actors.errors import DefinitionNotFoundError as DefinitionNotFoundError
+from perdure.actors.errors import EntityOperationFailedError as EntityOperationFailedError
+from perdure.actors.errors import InstanceAlreadyExistsError as InstanceAlreadyExistsError
+from perdure.actors.errors import InstanceIdError as InstanceIdError
+from perdure.actors.errors import InstanceNotFoundError as InstanceNotFoundError
+from perdure.actors.errors import InstanceStateError as InstanceStateError
+from perdure.actors.errors import LockingRulesViolationError as LockingRulesViolationError
+from perdure.actors.errors import NonDeterminismError as NonDeterminismError
+from perdure.actors.errors import NotDurableError as NotDurableError
+from perdure.actors.errors import OperationNotFoundError as OperationNotFoundError
+from perdure.actors.errors import OrchestrationFailedError as OrchestrationFailedError
+from perdure.actors.errors import PayloadError as PayloadError
+from perdure.actors.errors import PayloadTooLargeError as PayloadTooLargeError
+from perdure.actors.errors import PerdureError as PerdureError
+from perdure.actors.errors import RegistrationError as RegistrationError
+from perdure.actors.errors import RuntimeClosedError as RuntimeClosedError
+from perdure.actors.errors import StoreCorruptError as StoreCorruptError
+from perdure.actors.errors import StoreError as StoreError
+from perdure.actors.errors import StoreInUseError as StoreInUseError
+from perdure.actors.errors import StoreVersionError as StoreVersionError
+from perdure.actors.errors import TaskCancelledError as TaskCancelledError
+from perdure.actors.errors import TaskFailedError as TaskFailedError
+from perdure.actors.failure import FailureDetails as FailureDetails
+from perdure.actors.identity import EntityId as EntityId
+from perdure.actors.retry import RetryPolicy as RetryPolicy
+from perdure.actors.status import Status as Status
+from perdure.actors.tasks import Task as Task
+from perdure.runtime.client import Client as Client
+from perdure.runtime.client import ClientEntity as ClientEntity
+from perdure.runtime.client import Instance as Instance
+from perdure.runtime.client import Reuse as Reuse
+from perdure.runtime.host import Runtime as Runtime
+from perdure.runtime.settings import Settings as Settings
+from perdure.runtime.views import EntityState as EntityState
+from perdure.runtime.views import HistoryEvent as HistoryEvent
+from perdure.runtime.views import InstancePage as InstancePage
+from perdure.runtime.views import InstanceStatus as InstanceStatus
+from perdure.runtime.views import PurgeResult as PurgeResult
+from perdure.runtime.views import Waiting as Waiting
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "ActivityContext",
+    "App",
+    "ArityError",
+    "Client",
+    "ClientEntity",
+    "DefinitionNotFoundError",
+    "EntityContext",
+    "EntityId",
+    "EntityLock",
+    "EntityOperationFailedError",
+    "EntityProxy",
+    "EntityState",
+    "FailureDetails",
+    "HistoryEvent",
+    "Instance",
+    "InstanceAlreadyExistsError",
+    "InstanceIdError",
+    "InstanceNotFoundError",
+    "InstancePage",
+    "InstanceStateError",
+    "InstanceStatus",
+    "LockingRulesViolationError",
+    "NonDeterminismError",
+    "NotDurableError",
+    "OperationNotFoundError",
+    "OrchestrationContext",
+    "OrchestrationFailedError",
+    "Parked",
+    "PayloadError",
+    "PayloadTooLargeError",
+    "PerdureError",
+    "PurgeResult",
+    "RegistrationError",
+    "RetryPolicy",
+    "Reuse",
+    "Runtime",
+    "RuntimeClosedError",
+    "Settings",
+    "Status",
+    "StoreCorruptError",
+    "StoreError",
+    "StoreInUseError",
+    "StoreVersionError",
+    "Task",
+    "TaskCancelledError",
+    "TaskFailedError",
+    "Waiting",
+    "__version__",
+    "default_converter",
+]

@@ -1,3 +1,8 @@
-"""The test kit: what a program on Perdure needs to test itself without waiting."""
+"""The test kit: an App in memory under virtual time, activity stubs, and offline replay."""
 
-__all__: list[str] = []
+from .clock import VirtualClock as VirtualClock
+from .environment import Environment as Environment
+from .replaying import Replayed as Replayed
+from .replaying import replay as replay
+
+__all__ = ["Environment", "Replayed", "VirtualClock", "replay"]

@@ -1,0 +1,61 @@
+"""A client's connection to a store that another process owns."""
+
+import os
+from functools import partial
+from typing import cast
+
+from ..actors.app import App
+from ..actors.errors import RuntimeClosedError
+from ..persistence.opening import open_store
+from ..persistence.store import Store
+from .clock import SystemClock, new_id
+from .gateway import Gateway, StoreGateway
+from .lanes import ThreadLane, run_in
+
+
+class Connection:
+    """Opens what a client was given, and closes only what it has opened."""
+
+    def __init__(
+        self, store: str | os.PathLike[str] | Store | Gateway, app: App | None
+    ) -> None:
+        self._given = store
+        self._app = app
+        self._lane: ThreadLane | None = None
+        self._opened: Store | None = None
+        self._gateway: Gateway | None = None
+        if not isinstance(store, (str, os.PathLike)) and hasattr(store, "watch"):
+            self._gateway = cast("Gateway", store)
+
+    @property
+    def gateway(self) -> Gateway:
+        """The way to the actors."""
+        if self._gateway is None:
+            raise RuntimeClosedError("use the client inside `async with Client(...) as client:`")
+        return self._gateway
+
+    async def open(self) -> None:
+        """Connect."""
+        if self._gateway is not None:
+            return
+        self._lane = ThreadLane("client")
+        given = self._given
+        try:
+            if isinstance(given, (str, os.PathLike)):
+                store = self._opened = await run_in(self._lane, partial(open_store, given))
+            else:
+                store = cast("Store", given)
+        except BaseException:
+            self._lane.close()
+            raise
+        app = self._app if self._app is not None else App("client")
+        self._gateway = StoreGateway(app, SystemClock(), new_id, store, self._lane)
+
+    def close(self) -> None:
+        """Disconnect."""
+        if self._lane is None:
+            return
+        self._lane.close()
+        self._lane, self._gateway = None, None
+        if self._opened is not None:
+            self._opened.close()

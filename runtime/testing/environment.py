@@ -1,0 +1,187 @@
+"""An App in memory under virtual time: for tests of orchestrations, entities and activities."""
+
+import inspect
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+from attrs import evolve
+
+from perdure.actors.app import App
+from perdure.actors.definitions import ActivityDefinition
+from perdure.actors.moments import micros
+from perdure.persistence.memory import MemoryStore
+from perdure.persistence.store import Store
+from perdure.runtime.client import Client
+from perdure.runtime.host import Runtime, Seams
+from perdure.runtime.lanes import InlineLane
+
+from .clock import VirtualClock
+
+LATER_THAN_ANY_TEST = 100 * 365 * 86_400.0
+IDLE_PASSES = 8
+
+
+class Environment:
+    """A runtime whose time is virtual: `async with Environment(app) as env:`.
+
+    Time passes while a call of `env.client` waits for an instance: it jumps to the next timer as
+    soon as nothing else is left to do, so that thirty days take milliseconds. With
+    `auto_advance=False` only `advance` moves it. Ids are counted, so that runs repeat exactly.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        start: datetime = datetime(2030, 1, 1, tzinfo=UTC),
+        auto_advance: bool = True,
+        store: Store | None = None,
+        **settings: Any,
+    ) -> None:
+        self.app = _copied(app)
+        self.clock = VirtualClock(start)
+        self.store: Store = store if store is not None else MemoryStore()
+        self._auto_advance = auto_advance
+        self._settings = {"timer_horizon": LATER_THAN_ANY_TEST, **settings}
+        self._ids = itertools.count(1)
+        self._calls: dict[str, list[tuple[Any, ...]]] = {}
+        self._runtime: Runtime | None = None
+        self._group: anyio.abc.TaskGroup | None = None
+
+    @property
+    def client(self) -> Client:
+        """The client of the runtime under test."""
+        return self.runtime.client
+
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime under test."""
+        if self._runtime is None:
+            raise RuntimeError("use the environment inside `async with Environment(app) as env:`")
+        return self._runtime
+
+    @property
+    def now(self) -> datetime:
+        """The virtual time."""
+        return self.clock.time
+
+    def stub(self, activity: Callable[..., Any] | str, outcome: Any) -> None:
+        """Replace an activity.
+
+        `outcome` is a function to call with the activity's inputs, an exception to raise, or the
+        value to return.
+        """
+        definition = self.app.activity_of(activity)
+        calls = self._calls.setdefault(definition.name, [])
+
+        async def stub(*args: Any) -> Any:
+            calls.append(args)
+            if isinstance(outcome, BaseException):
+                raise outcome
+            if not callable(outcome):
+                return outcome
+            value = outcome(*args)
+            return await value if inspect.isawaitable(value) else value
+
+        self._replace(evolve(definition, function=stub, takes_context=False, executor="loop"))
+
+    def calls_of(self, activity: Callable[..., Any] | str) -> list[tuple[Any, ...]]:
+        """The inputs of each call of a stubbed activity, in order."""
+        return self._calls.get(self.app.activity_of(activity).name, [])
+
+    def _replace(self, definition: ActivityDefinition) -> None:
+        self.app.replace_activity(definition)
+
+    async def advance(self, by: timedelta) -> None:
+        """Let time pass, timer by timer, and everything happen that is due."""
+        until = micros(self.clock.time) + by // timedelta(microseconds=1)
+        await self.settle()
+        while (nearest := self.clock.nearest) is not None and nearest <= until:
+            self.clock.advance_to(nearest)
+            await self.settle()
+        self.clock.advance_to(until)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Return when nothing is left to do before time passes."""
+        passes = 0
+        while passes < IDLE_PASSES:
+            passes = passes + 1 if self._still else 0
+            if self.runtime.activities.executing:
+                await anyio.sleep(0.0005)
+            await anyio.lowlevel.checkpoint()
+
+    @property
+    def _still(self) -> bool:
+        runtime = self.runtime
+        partition = runtime.partition
+        return (
+            partition.quiet
+            and not partition.operations_running
+            and not runtime.activities.executing
+        )
+
+    async def crash(self) -> None:
+        """Lose all memory as if the process had died, and start again over the same store."""
+        runtime = self.runtime
+        runtime.die()
+        await runtime.__aexit__(None, None, None)
+        await self._start()
+
+    async def _start(self) -> None:
+        seams = Seams(clock=self.clock, new_id=self._new_id, lane=InlineLane)
+        runtime = Runtime(self.app, self.store, seams=seams, **self._settings)
+        await runtime.__aenter__()
+        self._runtime = runtime
+
+    def _new_id(self) -> str:
+        return f"{next(self._ids):032x}"
+
+    async def __aenter__(self) -> "Environment":
+        self._group = anyio.create_task_group()
+        await self._group.__aenter__()
+        try:
+            await self._start()
+        except BaseException as error:
+            self._group.cancel_scope.cancel()
+            await self._group.__aexit__(type(error), error, error.__traceback__)
+            raise
+        if self._auto_advance:
+            self._group.start_soon(self._let_time_pass)
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        group = self._group
+        assert group is not None  # noqa: S101 - entered before
+        group.cancel_scope.cancel()
+        await group.__aexit__(None, None, None)
+        runtime, self._runtime = self.runtime, None
+        await runtime.__aexit__(exc_type, exc_val, exc_tb)
+
+    async def _let_time_pass(self) -> None:
+        while True:
+            await self.settle()
+            nearest = self.clock.nearest
+            partition = self.runtime.partition
+            if nearest is not None and (partition.watchers or partition.requests):
+                self.clock.advance_to(nearest)
+            else:
+                await anyio.sleep(0.0005)
+
+
+def _copied(app: App) -> App:
+    copy = App(app.name, default_version=app.default_version)
+    copy.codec = app.codec
+    copy.include(app)
+    return copy

@@ -1,0 +1,84 @@
+"""The deploy check for a user's own tests: does the code at hand still follow this history?"""
+
+from collections.abc import Sequence
+
+import orjson
+from attrs import define
+
+from perdure.actors.app import App
+from perdure.actors.context import OrchestrationContext
+from perdure.actors.history import AnyEvent, ExecutionStarted, Turn
+from perdure.actors.moments import micros
+from perdure.actors.replay import Execution, Identity, Outcome, described
+from perdure.actors.wire import event_from
+from perdure.runtime.views import HistoryEvent
+
+
+@define
+class Replayed:
+    """How a replay ended."""
+
+    outcome: Outcome | None
+    """What the code did at its end; None while it waits."""
+    open_calls: int
+    """How many calls have no outcome in the history."""
+    new_calls: list[str]
+    """Calls that the code makes and the history does not have: new work, were it to go on."""
+
+
+def replay(
+    app: App, history: str | bytes | Sequence[HistoryEvent], *, instance_id: str = "replayed"
+) -> Replayed:
+    """Run the code of `app` against a recorded history, without any effect.
+
+    `history` is what `client.get_history` returns, or `client.export_history` as JSON. Raises
+    `NonDeterminismError` with recorded against actual and the source line of the call, and
+    `DefinitionNotFoundError` when the App has no code for it.
+    """
+    turns = _turns(history)
+    started = _started(turns)
+    definition = app.recorded_orchestration(started.name, started.version)
+    identity = Identity(
+        instance_id,
+        started.execution_id,
+        started.name,
+        started.version,
+        started.parent,
+        started.tags,
+    )
+    execution = Execution(app, definition, identity, OrchestrationContext)
+    try:
+        execution.replay(turns)
+        new = [described(event) for event in execution.take_asked()]
+        return Replayed(execution.outcome, len(execution.open), new)
+    finally:
+        execution.close()
+
+
+def _turns(history: str | bytes | Sequence[HistoryEvent]) -> list[Turn]:
+    turns: list[Turn] = []
+    for name, at, event in _items(history):
+        if name == "OrchestratorStarted":
+            turns.append(Turn(at, []))
+        elif event is not None and turns:
+            turns[-1].events.append(event)
+    return turns
+
+
+def _items(history: str | bytes | Sequence[HistoryEvent]) -> list[tuple[str, int, AnyEvent | None]]:
+    if isinstance(history, (str, bytes)):
+        return [
+            (item["type"], item["at"], event_from(item["event"]) if item["event"] else None)
+            for item in orjson.loads(history)
+        ]
+    return [(item.event_type, micros(item.timestamp), item.event) for item in history]
+
+
+def _started(turns: list[Turn]) -> ExecutionStarted:
+    for turn in turns:
+        for event in turn.events:
+            if isinstance(event, ExecutionStarted):
+                return event
+    raise ValueError("the history has no ExecutionStarted: it is empty, or not an orchestration's")
+
+
