@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal, TypeVar, overload
 
+from attrs import evolve
 from cattrs import Converter
 
 from .codec import PAYLOAD_BYTES_MAX, Codec
@@ -316,9 +317,10 @@ def _orchestration(function: Any, given: str | None, version: str | None) -> Orc
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if not positional:
         raise RegistrationError(name, "its first parameter has to be the OrchestrationContext")
-    return OrchestrationDefinition(
-        name, version, function, signature_of(function, name, parameters[1:]), style
-    )
+    signature = signature_of(function, name, parameters[1:])
+    if not signature.inputs:
+        signature = evolve(signature, loose=True)
+    return OrchestrationDefinition(name, version, function, signature, style)
 
 
 def _entity(entity: Any, given: str | None) -> EntityDefinition:

@@ -37,6 +37,8 @@ class Signature:
     returns: Any = Any
     variadic: Any = MISSING
     """The type of further positional arguments; then the payload is always an array."""
+    loose: bool = False
+    """Whether a callable without inputs may be given some: it asks its context for them."""
 
     def write(self, codec: Codec, args: tuple[Any, ...], path: str) -> Payload:
         """The payload for a call with these arguments; raises `ArityError` or `PayloadError`."""
@@ -45,6 +47,8 @@ class Signature:
             self._check_arity(args)
         if not args:
             return None
+        if self.loose:
+            return codec.write(args[0] if len(args) == 1 else list(args), path)
         if len(inputs) == 1 and self.variadic is MISSING:
             return codec.write(args[0], path)
         return codec.write(list(args), path)
@@ -54,7 +58,7 @@ class Signature:
         if missing:
             names = ", ".join(repr(name) for name in missing)
             raise ArityError(self.name, f"missing {names}; it takes {self._shown()}")
-        if len(args) > len(self.inputs) and self.variadic is MISSING:
+        if len(args) > len(self.inputs) and self.variadic is MISSING and not self.loose:
             raise ArityError(
                 self.name, f"{len(args)} given; it takes {len(self.inputs)}: {self._shown()}"
             )

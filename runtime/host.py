@@ -175,6 +175,8 @@ class Runtime:
                 pause = BACKOFF_FIRST
             self._partition.forget(error)
             self._recovery.forget()
+            if self._dead:
+                return
             if isinstance(error, StaleOwnerError):
                 raise error
             logger.error("a commit failed, recovering from the store: %s", error)

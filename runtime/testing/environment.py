@@ -129,16 +129,31 @@ class Environment:
 
     async def crash(self) -> None:
         """Lose all memory as if the process had died, and start again over the same store."""
-        runtime = self.runtime
-        runtime.die()
-        await runtime.__aexit__(None, None, None)
+        self.runtime.die()
+        await self._stop()
         await self._start()
 
     async def _start(self) -> None:
         seams = Seams(clock=self.clock, new_id=self._new_id, lane=InlineLane)
         runtime = Runtime(self.app, self.store, seams=seams, **self._settings)
-        await runtime.__aenter__()
-        self._runtime = runtime
+        assert self._group is not None  # noqa: S101 - entered before
+        await self._group.start(self._serve, runtime)
+
+    async def _serve(
+        self, runtime: Runtime, *, task_status: anyio.abc.TaskStatus[None]
+    ) -> None:
+        self._leave, self._left = anyio.Event(), anyio.Event()
+        try:
+            async with runtime:
+                self._runtime = runtime
+                task_status.started()
+                await self._leave.wait()
+        finally:
+            self._left.set()
+
+    async def _stop(self) -> None:
+        self._leave.set()
+        await self._left.wait()
 
     def _new_id(self) -> str:
         return f"{next(self._ids):032x}"
@@ -149,8 +164,7 @@ class Environment:
         try:
             await self._start()
         except BaseException as error:
-            self._group.cancel_scope.cancel()
-            await self._group.__aexit__(type(error), error, error.__traceback__)
+            await self._end(error)
             raise
         if self._auto_advance:
             self._group.start_soon(self._let_time_pass)
@@ -162,12 +176,19 @@ class Environment:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
+        if exc_val is None:
+            await self._stop()
+        await self._end(exc_val)
+
+    async def _end(self, error: BaseException | None) -> None:
         group = self._group
         assert group is not None  # noqa: S101 - entered before
         group.cancel_scope.cancel()
-        await group.__aexit__(None, None, None)
-        runtime, self._runtime = self.runtime, None
-        await runtime.__aexit__(exc_type, exc_val, exc_tb)
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            await group.__aexit__(type(error), error, error.__traceback__)
+        else:
+            await group.__aexit__(None, None, None)
+        self._runtime = None
 
     async def _let_time_pass(self) -> None:
         while True:
