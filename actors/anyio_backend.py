@@ -19,7 +19,8 @@ from anyio._core._eventloop import loaded_backends
 from anyio.abc import AsyncBackend
 
 from .errors import Cancelled, NotDurableError
-from .kernel import CancelScope, Fiber, FiberGroup, Kernel, Pause, Uninterruptible, Waitable
+from .groups import FiberGroup
+from .kernel import CancelScope, Fiber, Kernel, Pause, Uninterruptible, Waitable
 
 LIBRARY = "perdure"
 

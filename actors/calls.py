@@ -12,6 +12,7 @@ from .failure import FailureDetails
 from .history import (
     EntityLockRequested,
     EntityOperationCalled,
+    EntityUnlockSent,
     SubOrchestrationInstanceCreated,
     TaskScheduled,
     TimerCreated,
@@ -93,3 +94,17 @@ class Section:
 
 
 OpenCall = TimerCall | WorkCall | EntityCall | Section
+
+
+def unlocks(
+    request: EntityLockRequested, next_id: Callable[[], int], now: int, *, granted: bool
+) -> list[EntityUnlockSent]:
+    """The events that end a critical section: one per entity, or one withdrawal."""
+    section_id, parent = request.critical_section_id, request.parent_instance_id
+    if granted:
+        return [
+            EntityUnlockSent(now, next_id(), section_id, target, parent)
+            for target in request.lock_set
+        ]
+    first = request.lock_set[0]
+    return [EntityUnlockSent(now, next_id(), section_id, first, parent, list(request.lock_set))]

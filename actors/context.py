@@ -1,6 +1,5 @@
 """What user code is handed: thin skins over an execution, an operation and an activity."""
 
-import logging
 import random
 import uuid
 from collections.abc import (
@@ -10,13 +9,11 @@ from collections.abc import (
     Generator,
     Iterable,
     Mapping,
-    MutableMapping,
 )
 from datetime import datetime, timedelta
-from typing import Any, Generic, Literal, TypeVar, TypeVarTuple, overload
+from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
-from attrs import define
-
+from .activity_context import ActivityContext
 from .calls import EntityCall, Section
 from .entity_context import EntityContext
 from .errors import Cancelled, InstanceIdError, LockingRulesViolationError
@@ -30,7 +27,9 @@ from .history import (
 )
 from .identity import EntityId, checked_instance_id
 from .kernel import Fiber
+from .logger import ReplaySafeLogger
 from .moments import MICROSECOND, micros, moment
+from .proxies import EntityLock, EntityProxy
 from .replay import Continuation, Execution
 from .retry import RetryPolicy
 from .targets import (
@@ -58,139 +57,6 @@ Ts = TypeVarTuple("Ts")
 
 Retry = RetryPolicy | Literal[False] | None
 Due = datetime | timedelta
-
-
-@define
-class ActivityContext:
-    """What an activity can know of its call; a parameter with this annotation receives it."""
-
-    instance_id: str
-    """The orchestration that called."""
-    name: str
-    task_id: int
-    """The number of the call in its execution."""
-    attempt: int
-    """From 1; larger when a retry policy tries again."""
-    idempotency_key: str
-    """The same for every attempt and every repetition after a crash, different for every other
-    call: pass it on to services that can tell a repetition by it."""
-    tags: Mapping[str, str]
-    cancelled: Callable[[], bool] = lambda: False
-    """Whether nobody waits any more; for activities in threads, which cannot be interrupted."""
-
-
-class EntityProxy(Generic[E]):
-    """An entity as an orchestration sees it."""
-
-    def __init__(self, context: "OrchestrationContext", entity_id: EntityId) -> None:
-        self._context = context
-        self.id = entity_id
-
-    @overload
-    def call(
-        self, operation: Callable[[E, EntityContext, *Ts], Awaitable[R]], *args: *Ts
-    ) -> Task[R]: ...
-    @overload
-    def call(self, operation: Callable[[E, *Ts], Awaitable[R]], *args: *Ts) -> Task[R]: ...
-    @overload
-    def call(self, operation: Callable[[E, EntityContext, *Ts], R], *args: *Ts) -> Task[R]: ...
-    @overload
-    def call(self, operation: Callable[[E, *Ts], R], *args: *Ts) -> Task[R]: ...
-    @overload
-    def call(self, operation: str, *args: object, returns: type[R]) -> Task[R]: ...
-    @overload
-    def call(self, operation: str, *args: object) -> Task[Any]: ...
-    def call(self, operation: Any, *args: Any, returns: Any = None) -> Task[Any]:
-        """Run an operation and wait for its result.
-
-        Awaiting raises `EntityOperationFailedError` when the operation raised. Raises
-        `LockingRulesViolationError` at once where a critical section forbids the call.
-        """
-        return self._context.call_entity(self.id, operation, *args, returns=returns)
-
-    @overload
-    def signal(
-        self,
-        operation: Callable[[E, EntityContext, *Ts], object],
-        *args: *Ts,
-        at: datetime | None = None,
-    ) -> None: ...
-    @overload
-    def signal(
-        self, operation: Callable[[E, *Ts], object], *args: *Ts, at: datetime | None = None
-    ) -> None: ...
-    @overload
-    def signal(self, operation: str, *args: object, at: datetime | None = None) -> None: ...
-    def signal(self, operation: Any, *args: Any, at: datetime | None = None) -> None:
-        """Send an operation of which nobody awaits the result, to be delivered not before `at`."""
-        self._context.signal_entity(self.id, operation, *args, at=at)
-
-
-class EntityLock:
-    """A critical section over entities; `async with` it, or `await` it and call `release`."""
-
-    def __init__(self, execution: Execution, section: Section) -> None:
-        self._execution = execution
-        self._section = section
-
-    @property
-    def owned(self) -> bool:
-        """Whether the lock is held now."""
-        return self._execution.section is self._section and self._section.granted
-
-    def release(self) -> None:
-        """Give the lock back, or withdraw the request; once is enough, more does no harm."""
-        if self._execution.section is self._section:
-            self._execution.close_section()
-
-    def __await__(self) -> Generator[Any, None, "EntityLock"]:
-        try:
-            yield from self._section.task.__await__()
-        except (Cancelled, GeneratorExit):
-            self.release()
-            raise
-        return self
-
-    async def __aenter__(self) -> "EntityLock":
-        return await self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.release()
-
-    def __enter__(self) -> "EntityLock":
-        if not self.owned:
-            raise LockingRulesViolationError("await (or yield) the lock request before entering it")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-class ReplaySafeLogger(logging.LoggerAdapter[logging.Logger]):
-    """A logger that is silent while old events are applied; records carry the instance's fields."""
-
-    def __init__(self, execution: Execution) -> None:
-        identity = execution.identity
-        fields = {
-            "instance_id": identity.instance_id,
-            "execution_id": identity.execution_id,
-            "orchestration": identity.name,
-        }
-        super().__init__(logging.getLogger(f"perdure.orchestration.{identity.name}"), fields)
-        self._execution = execution
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - the standard library's name
-        """Whether a record of this level would be written now."""
-        execution = self._execution
-        silent = execution.replaying or execution.kernel.closed
-        return not silent and super().isEnabledFor(level)
-
-    def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
-        """Add the instance's fields to those of the call."""
-        kwargs["extra"] = {**(self.extra or {}), **(kwargs.get("extra") or {})}
-        return msg, kwargs
 
 
 class OrchestrationContext:

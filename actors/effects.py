@@ -5,7 +5,13 @@ from typing import Any
 
 from attrs import Factory, define
 
-from .history import EntityOperationCompleted, EntityOperationFailed, TaskScheduled, TimerCreated, Turn
+from .history import (
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    TaskScheduled,
+    TimerCreated,
+    Turn,
+)
 from .messages import Message
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from attrs import define, evolve, field
 
 from .app import App
+from .calls import unlocks
 from .context import OrchestrationContext
 from .definitions import OrchestrationDefinition
 from .effects import Effects, Parked
@@ -49,7 +50,7 @@ from .history import (
 )
 from .messages import Message
 from .openwork import OpenWork, open_work
-from .replay import Continued, Execution, Identity, Raised, Returned, unlocks
+from .replay import Continued, Execution, Identity, Raised, Returned
 from .rewind import candidates
 from .status import Status
 

@@ -12,7 +12,6 @@
 
 import hashlib
 import random
-import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -22,7 +21,8 @@ from attrs import define, field
 
 from .anyio_backend import entered
 from .app import App
-from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall
+from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall, unlocks
+from .comparison import described, essence, source_line
 from .definitions import OrchestrationDefinition
 from .errors import NonDeterminismError, PayloadTooLargeError
 from .failure import FailureDetails, details_of
@@ -32,9 +32,7 @@ from .history import (
     EntityLockGranted,
     EntityOperationCompleted,
     EntityOperationFailed,
-    EntityUnlockSent,
     EventRaised,
-    EventSent,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
@@ -52,6 +50,7 @@ from .history import (
 )
 from .kernel import Fiber, Kernel
 from .moments import moment
+from .styles import drive
 from .tasks import Task
 
 CUSTOM_STATUS_BYTES_MAX = 16_384
@@ -231,7 +230,7 @@ class Execution:
             return
         self.asked[event.id, getattr(event, "attempt", 1)] = event
         if self.replaying:
-            self._sources[event.id] = _caller()
+            self._sources[event.id] = source_line()
 
     def take_asked(self) -> list[Asked]:
         """What is new since the last turn, to be recorded and done."""
@@ -360,7 +359,7 @@ class Execution:
         if isinstance(value, Coroutine):
             return await value
         if isinstance(value, Generator):
-            return await _drive(value)
+            return await drive(value)
         return value
 
     def _ended(self, _: Fiber, value: Any, error: BaseException | None) -> None:
@@ -440,7 +439,7 @@ class Execution:
         actual = self.asked.pop((recorded.id, getattr(recorded, "attempt", 1)), None)
         was, does = described(recorded), "nothing" if actual is None else described(actual)
         self._listing.append((was, does))
-        if actual is None or _essence(recorded) != _essence(actual):
+        if actual is None or essence(recorded) != essence(actual):
             raise NonDeterminismError(
                 self.identity.instance_id,
                 was,
@@ -469,55 +468,6 @@ _HANDLERS: dict[type, Callable[[Execution, Any], None]] = {
 }
 
 
-def unlocks(
-    request: Any, next_id: Callable[[], int], now: int, *, granted: bool
-) -> list[EntityUnlockSent]:
-    """The events that end a critical section: one per entity, or one withdrawal."""
-    section_id, parent = request.critical_section_id, request.parent_instance_id
-    if granted:
-        return [
-            EntityUnlockSent(now, next_id(), section_id, target, parent)
-            for target in request.lock_set
-        ]
-    first = request.lock_set[0]
-    return [EntityUnlockSent(now, next_id(), section_id, first, parent, list(request.lock_set))]
-
-
-def described(event: Asked) -> str:
-    """A call in words, for instance `activity 'charge' (task 3)`."""
-    kind, name = _essence(event)[:2]
-    shown = f" {name!r}" if name else ""
-    return f"{kind}{shown} (task {event.id})"
-
-
-def _essence(event: Asked) -> tuple[str, ...]:
-    """What must not differ between recorded and actual: kind, name and target; not inputs."""
-    match event:
-        case TaskScheduled():
-            return ("activity", event.name)
-        case SubOrchestrationInstanceCreated():
-            kind = "start of orchestration" if event.detached else "sub-orchestration"
-            return (kind, event.name)
-        case TimerCreated():
-            return ("timer", "")
-        case EventSent():
-            return ("sent event", event.name, event.instance_id)
-        case EntityUnlockSent():
-            return ("unlock", event.target)
-        case _:
-            return _entity_essence(event)
-
-
-def _entity_essence(event: Any) -> tuple[str, ...]:
-    match type(event).__name__:
-        case "EntityOperationSignaled":
-            return ("signal", f"{event.target}.{event.operation}")
-        case "EntityOperationCalled":
-            return ("entity call", f"{event.target}.{event.operation}")
-        case _:
-            return ("lock", ", ".join(event.lock_set))
-
-
 def _ending(outcome: Outcome) -> str:
     match outcome:
         case Returned():
@@ -526,44 +476,3 @@ def _ending(outcome: Outcome) -> str:
             return f"raised {outcome.failure}"
         case Continued():
             return "continued as new"
-
-
-async def _drive(generator: Generator[Any, Any, Any]) -> Any:
-    """Run a generator-style orchestrator: it yields tasks and is sent their results."""
-    error: BaseException | None = None
-    value: Any = None
-    while True:
-        try:
-            wanted = generator.send(value) if error is None else generator.throw(error)
-        except StopIteration as stop:
-            return stop.value
-        value, error = None, None
-        try:
-            value = await _yielded(wanted)
-        except GeneratorExit:
-            generator.close()
-            raise
-        except BaseException as raised:  # noqa: BLE001 - the generator decides what to do with it
-            error = raised
-
-
-async def _yielded(wanted: Any) -> Any:
-    if isinstance(wanted, list):
-        raise TypeError("yield context.task_all([...]) instead of a list of tasks")
-    if not hasattr(wanted, "__await__"):
-        raise TypeError(
-            f"an orchestrator yields tasks, which the context's calls return, "
-            f"not {type(wanted).__qualname__}"
-        )
-    return await wanted
-
-
-def _caller() -> str:
-    """Where the user's code stands: the nearest frame outside of this package and anyio."""
-    frame = sys._getframe(1)  # noqa: SLF001 - there is no public way that is cheap enough
-    while frame.f_back is not None:
-        name = frame.f_globals.get("__name__", "")
-        if not name.startswith(("perdure.actors", "anyio", "contextlib")):
-            break
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -9,7 +9,8 @@ from perdure.actors.app import App
 from perdure.actors.context import OrchestrationContext
 from perdure.actors.history import AnyEvent, ExecutionStarted, Turn
 from perdure.actors.moments import micros
-from perdure.actors.replay import Execution, Identity, Outcome, described
+from perdure.actors.comparison import described
+from perdure.actors.replay import Execution, Identity, Outcome
 from perdure.actors.wire import event_from
 from perdure.runtime.views import HistoryEvent
 
