@@ -14,18 +14,15 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
 from .activity_context import ActivityContext
-from .calls import EntityCall, Section
+from .entity_calls import EntityCalls
 from .entity_context import EntityContext
 from .errors import Cancelled, InstanceIdError, LockingRulesViolationError
 from .history import (
-    EntityLockRequested,
-    EntityOperationCalled,
-    EntityOperationSignaled,
     EventSent,
     SubOrchestrationInstanceCreated,
     TaskScheduled,
 )
-from .identity import EntityId, checked_instance_id
+from .identity import checked_instance_id
 from .kernel import Fiber
 from .logger import ReplaySafeLogger
 from .moments import MICROSECOND, micros, moment
@@ -35,7 +32,6 @@ from .retry import RetryPolicy
 from .targets import (
     ByName,
     activity_call,
-    operation_call,
     orchestration_call,
     seconds_of,
     typed_reader,
@@ -59,14 +55,14 @@ Retry = RetryPolicy | Literal[False] | None
 Due = datetime | timedelta
 
 
-class OrchestrationContext:
+class OrchestrationContext(EntityCalls):
     """What orchestrator code may use to reach the world, so that a replay repeats it.
 
     Calls return a `Task`, scheduled at the call. Inputs are positional and options are keywords.
     """
 
     def __init__(self, execution: Execution) -> None:
-        self._execution = execution
+        super().__init__(execution)
         self._logger: ReplaySafeLogger | None = None
 
     def __repr__(self) -> str:
@@ -394,122 +390,6 @@ class OrchestrationContext:
         execution = self._execution
         payload = execution.codec.write(data, f"event {name!r}")
         execution.ask(EventSent(execution.now, execution.next_id(), instance_id, name, payload))
-
-    @overload
-    def entity(self, entity: type[E], key: str) -> EntityProxy[E]: ...
-    @overload
-    def entity(self, entity: Callable[[EntityContext], object] | str, key: str) -> EntityProxy[Any]: ...
-    @overload
-    def entity(self, entity: EntityId) -> EntityProxy[Any]: ...
-    def entity(self, entity: Any, key: str = "") -> EntityProxy[Any]:
-        """An entity, by its class, function, name or id; it need not exist before."""
-        if isinstance(entity, EntityId):
-            return EntityProxy(self, entity)
-        return EntityProxy(self, EntityId(self._execution.app.entity_name(entity), key))
-
-    def call_entity(
-        self, entity: EntityId, operation: Any, *args: Any, returns: Any = None
-    ) -> Task[Any]:
-        """Run an operation of an entity by id; `entity(...).call` is the typed way."""
-        execution = self._execution
-        self._check_call(entity)
-        call = operation_call(execution.app, entity, operation, args, returns)
-        number = execution.next_id()
-        event = EntityOperationCalled(
-            execution.now,
-            number,
-            f"{self.execution_id}:{number}",
-            call.name,
-            str(entity),
-            call.input,
-            self.instance_id,
-            self.execution_id,
-        )
-        task: Task[Any] = Task(
-            execution.kernel,
-            f"{entity}.{call.name}",
-            call_off=lambda: execution.call_off(number),
-            read=call.read,
-        )
-        if (section := execution.section) is not None:
-            section.calls.add(entity)
-            task.follow(lambda _: section.calls.discard(entity))
-        execution.open_entity_call(EntityCall(event, task))
-        return task
-
-    def _check_call(self, entity: EntityId) -> None:
-        section = self._execution.section
-        if section is None:
-            return
-        if not section.granted:
-            raise LockingRulesViolationError("await the lock request before calling an entity")
-        if entity not in section.entities:
-            raise LockingRulesViolationError(
-                f"cannot call {entity} inside this critical section: it is not one of the locked "
-                f"entities ({', '.join(sorted(map(str, section.entities)))})"
-            )
-        if entity in section.calls:
-            raise LockingRulesViolationError(
-                f"a call to {entity} is still pending; await it before the next one"
-            )
-
-    def signal_entity(
-        self, entity: EntityId, operation: Any, *args: Any, at: datetime | None = None
-    ) -> None:
-        """Send an operation to an entity by id; `entity(...).signal` is the typed way."""
-        execution = self._execution
-        section = execution.section
-        if section is not None and entity in section.entities:
-            raise LockingRulesViolationError(f"must not signal {entity}, which is locked; call it")
-        call = operation_call(execution.app, entity, operation, args, None)
-        number = execution.next_id()
-        execution.ask(
-            EntityOperationSignaled(
-                execution.now,
-                number,
-                f"{self.execution_id}:{number}",
-                call.name,
-                str(entity),
-                call.input,
-                micros(at) if at is not None else None,
-            )
-        )
-
-    def lock_entities(self, *entities: EntityProxy[Any] | EntityId) -> EntityLock:
-        """Lock entities together: `async with ctx.lock_entities(a, b):`.
-
-        Locks are taken in the order of their ids, so that orchestrations never deadlock, and are
-        given back on leaving, and whenever the orchestration ends in whatever way. Raises
-        `LockingRulesViolationError` inside another critical section, and `ValueError` for none.
-        """
-        execution = self._execution
-        ids = sorted({e.id if isinstance(e, EntityProxy) else e for e in entities})
-        if not ids:
-            raise ValueError("lock_entities needs at least one entity")
-        if execution.section is not None:
-            raise LockingRulesViolationError("critical sections cannot be nested")
-        number = execution.next_id()
-        event = EntityLockRequested(
-            execution.now,
-            number,
-            f"{self.execution_id}:{number}",
-            [str(entity) for entity in ids],
-            0,
-            self.instance_id,
-            self.execution_id,
-        )
-        task: Task[None] = Task(execution.kernel, "entity lock")
-        section = Section(event, frozenset(ids), task)
-        lock = EntityLock(execution, section)
-        task.on_cancel(lock.release)
-        execution.open_section(section)
-        return lock
-
-    @property
-    def is_inside_critical_section(self) -> bool:
-        """Whether entity locks are held."""
-        section = self._execution.section
-        return section is not None and section.granted
 
     def task_all(self, tasks: Iterable[Task[T]]) -> Task[list[T]]:
         """Done when all are; see `perdure.actors.tasks.task_all`."""

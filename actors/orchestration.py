@@ -29,7 +29,6 @@ from .history import (
     Asked,
     EntityLockRequested,
     EntityOperationCalled,
-    EntityUnlockSent,
     EventRaised,
     EventSent,
     ExecutionCompleted,
@@ -40,9 +39,7 @@ from .history import (
     ExecutionTerminated,
     ParentInstance,
     Payload,
-    SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
-    SubOrchestrationInstanceFailed,
     TaskScheduled,
     TimerCreated,
     Turn,
@@ -50,6 +47,7 @@ from .history import (
 )
 from .messages import Message
 from .openwork import OpenWork, open_work
+from .outgoing import start_of, to_entity, told_to_parent
 from .replay import Continued, Execution, Identity, Raised, Returned
 from .rewind import candidates
 from .status import Status
@@ -278,28 +276,12 @@ class Orchestration:
                     if event.id not in called_off:
                         effects.timers_set.append(event)
                 case SubOrchestrationInstanceCreated():
-                    effects.sent.append(self._start_of(event))
+                    effects.sent.append(start_of(self, event))
                 case EventSent():
                     raised = EventRaised(event.at, event.name, event.input)
                     effects.sent.append(Message(event.instance_id, raised))
                 case _:
-                    effects.sent.append(_to_entity(event))
-
-    def _start_of(self, event: SubOrchestrationInstanceCreated) -> Message:
-        parent = ParentInstance(
-            self.id, self.execution_id, event.id, self.name, self.version, event.attempt
-        )
-        started = ExecutionStarted(
-            event.at,
-            event.name,
-            self.new_id(),
-            event.version,
-            event.input,
-            None if event.detached else parent,
-            event.tags,
-            event.due,
-        )
-        return Message(event.instance_id, started, due=event.due)
+                    effects.sent.append(to_entity(event))
 
     # The end of an execution
 
@@ -359,20 +341,8 @@ class Orchestration:
         self._tell_parent(done, effects)
 
     def _tell_parent(self, done: ExecutionCompleted, effects: Effects) -> None:
-        parent = self.parent
-        if parent is None:
-            return
-        event: SubOrchestrationInstanceCompleted | SubOrchestrationInstanceFailed
-        if done.status is Status.COMPLETED:
-            event = SubOrchestrationInstanceCompleted(
-                effects.now, parent.task_id, done.result, parent.attempt
-            )
-        else:
-            failure = child_failure(self.name, self.id, done)
-            event = SubOrchestrationInstanceFailed(
-                effects.now, parent.task_id, failure, parent.attempt
-            )
-        effects.sent.append(Message(parent.instance_id, event, parent.execution_id))
+        if self.parent is not None:
+            effects.sent.append(told_to_parent(self.parent, self.name, self.id, done))
 
     def _terminate(
         self, event: ExecutionTerminated, events: list[AnyEvent], effects: Effects
@@ -393,7 +363,7 @@ class Orchestration:
         if work.section is not None:
             granted = work.section_granted
             for unlock in unlocks(work.section, lambda: NO_ID, effects.now, granted=granted):
-                effects.sent.append(_to_entity(unlock))
+                effects.sent.append(to_entity(unlock))
         if event.recurse:
             for child in work.children.values():
                 effects.sent.append(Message(child.instance_id, evolve(event, at=effects.now)))
@@ -458,12 +428,12 @@ class Orchestration:
         effects.timers_set[:] = work.timers.values()
         effects.sent[:] = [m for m in effects.sent if not _asks_for_outcome(m.event)]
         for call in work.entity_calls.values():
-            effects.sent.append(_to_entity(evolve(call, parent_execution_id=self.execution_id)))
+            effects.sent.append(to_entity(evolve(call, parent_execution_id=self.execution_id)))
         if work.section is not None and not work.section_granted:
             request = evolve(work.section, parent_execution_id=self.execution_id)
-            effects.sent.append(_to_entity(request))
+            effects.sent.append(to_entity(request))
         for child in work.children.values():
-            start = self._start_of(child)
+            start = start_of(self, child)
             if isinstance(start.event, ExecutionStarted):
                 again = ExecutionRewound(
                     effects.now, "parent rewound", self.new_id(), restart=start.event
@@ -480,31 +450,6 @@ def _last_awaited(history: list[Turn]) -> list[str]:
         if turn.notes is not None and turn.notes.awaited is not None:
             return turn.notes.awaited
     return []
-
-
-def _to_entity(event: Asked) -> Message:
-    match event:
-        case EntityUnlockSent():
-            return Message(event.target, event)
-        case _:
-            target = getattr(event, "target", None) or event.lock_set[event.position]
-            return Message(target, event, due=getattr(event, "scheduled", None))
-
-
-def child_failure(name: str, instance_id: str, done: ExecutionCompleted) -> FailureDetails:
-    """How a child that did not complete looks to its parent."""
-    if done.status is Status.TERMINATED:
-        inner = FailureDetails("Terminated", done.result or "")
-        text = "was terminated"
-    else:
-        inner = done.failure or FailureDetails("Unknown", "")
-        text = "failed"
-    return FailureDetails(
-        "SubOrchestrationFailed",
-        f"sub-orchestration {name!r} with id {instance_id!r} {text}: {inner}",
-        inner=inner,
-        non_retriable=inner.non_retriable,
-    )
 
 
 def _mismatch(error: NonDeterminismError) -> Parked:

@@ -12,7 +12,7 @@ from .replay import Execution
 from .tasks import Task
 
 if TYPE_CHECKING:
-    from .context import OrchestrationContext
+    from .entity_calls import EntityCalls
 
 R = TypeVar("R")
 E = TypeVar("E")
@@ -22,7 +22,7 @@ Ts = TypeVarTuple("Ts")
 class EntityProxy(Generic[E]):
     """An entity as an orchestration sees it."""
 
-    def __init__(self, context: "OrchestrationContext", entity_id: EntityId) -> None:
+    def __init__(self, context: "EntityCalls", entity_id: EntityId) -> None:
         self._context = context
         self.id = entity_id
 

@@ -11,7 +11,6 @@ import threading
 from types import FrameType
 from typing import Any, NoReturn
 
-import trio.lowlevel
 from trio._core._run import GLOBAL_RUN_CONTEXT  # the thread's running trio, which trio hides
 
 from ..actors.anyio_backend import stepping

@@ -6,10 +6,10 @@ import orjson
 from attrs import define
 
 from perdure.actors.app import App
+from perdure.actors.comparison import described
 from perdure.actors.context import OrchestrationContext
 from perdure.actors.history import AnyEvent, ExecutionStarted, Turn
 from perdure.actors.moments import micros
-from perdure.actors.comparison import described
 from perdure.actors.replay import Execution, Identity, Outcome
 from perdure.actors.wire import event_from
 from perdure.runtime.views import HistoryEvent

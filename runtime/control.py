@@ -1,0 +1,205 @@
+"""Steering orchestrations: events, suspension, termination, rewind, restart, purge."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, TypeVarTuple
+
+from ..actors.errors import (
+    InstanceNotFoundError,
+    InstanceStateError,
+    PerdureError,
+)
+from ..actors.history import (
+    EventRaised,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+)
+from ..actors.messages import Message
+from ..actors.status import TERMINAL, Status
+from .handles import Instance
+from .queries import Queries
+from .views import (
+    PurgeResult,
+)
+
+R = TypeVar("R")
+E = TypeVar("E")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+PAGE_SIZE = 100
+
+
+
+class Reuse:
+    """When an instance that has the wanted id gives way to a new one."""
+
+    NON_RUNNING = frozenset(TERMINAL)
+    """When it has ended, in whatever way: the default."""
+    ANY_STATE = frozenset(Status)
+    """Always; one that is running is terminated first."""
+    NEVER: frozenset[Status] = frozenset()
+    """Never."""
+
+
+class Control(Queries):
+    """The part of the client that steers."""
+
+    async def raise_event(self, instance_id: str, name: str, data: object = None) -> None:
+        """Raise an external event; kept until the instance waits for it.
+
+        Raises `InstanceNotFoundError`, and `InstanceStateError` for one that has ended.
+        """
+        if not name:
+            raise ValueError("an event has a name")
+        payload = self.gateway.app.codec.write(data, f"event {name!r}")
+        event = EventRaised(self.gateway.clock.now(), name, payload)
+        await self._steer(instance_id, event, f"raise event {name!r} at")
+
+    async def terminate(
+        self, instance_id: str, reason: str | None = None, *, recursive: bool = False
+    ) -> None:
+        """End an instance; its output becomes the reason.
+
+        Its running activities are cancelled, its locks freed and its parent told. `recursive`
+        terminates its unfinished children too. Raises `InstanceNotFoundError`, and
+        `InstanceStateError` for one that has ended.
+        """
+        payload = self.gateway.app.codec.write(reason, "reason")
+        event = ExecutionTerminated(self.gateway.clock.now(), payload, recursive)
+        await self._steer(instance_id, event, "terminate")
+
+    async def suspend(self, instance_id: str, reason: str | None = None) -> None:
+        """Let nothing reach the code until `resume`; suspending twice does no harm.
+
+        Raises `InstanceNotFoundError`, and `InstanceStateError` for one that has ended.
+        """
+        event = ExecutionSuspended(self.gateway.clock.now(), reason)
+        await self._steer(instance_id, event, "suspend")
+
+    async def resume(self, instance_id: str, reason: str | None = None) -> None:
+        """Go on after `suspend`, in order of arrival; lets a parked instance try again.
+
+        Raises `InstanceNotFoundError`, and `InstanceStateError` for one that is neither.
+        """
+        row = await self.gateway.read(lambda store: store.instance(instance_id))
+        if row is not None and row.parked is not None:
+            await self.gateway.mend(instance_id)
+            if row.status is not Status.SUSPENDED:
+                return
+        event = ExecutionResumed(self.gateway.clock.now(), reason)
+        await self._steer(instance_id, event, "resume", only=Status.SUSPENDED)
+
+    async def rewind(self, instance_id: str, reason: str | None = None) -> None:
+        """Let a failed instance do its failed work again, and keep what succeeded.
+
+        Raises `InstanceNotFoundError`, and `InstanceStateError` unless it is Failed.
+        """
+        gateway = self.gateway
+        event = ExecutionRewound(gateway.clock.now(), reason, gateway.new_id())
+        await self._steer(instance_id, event, "rewind", only=Status.FAILED)
+
+    async def _steer(
+        self, instance_id: str, event: Any, operation: str, *, only: Status | None = None
+    ) -> None:
+        def check(status: Status) -> PerdureError | None:
+            allowed = status is only if only is not None else not status.is_terminal
+            return None if allowed else InstanceStateError(instance_id, status, operation)
+
+        if instance_id.startswith("@"):
+            raise InstanceNotFoundError(instance_id)
+        await self.gateway.send(Message(instance_id, event), check)
+
+    async def restart(
+        self, instance_id: str, *, restart_with_new_instance_id: bool = True
+    ) -> Instance[Any]:
+        """Start an orchestration again, with the same input, version and tags.
+
+        With the same id it has to have ended, else `InstanceStateError`. Raises
+        `InstanceNotFoundError`.
+        """
+        gateway = self.gateway
+        row = await gateway.read(lambda store: store.instance(instance_id))
+        if row is None:
+            raise InstanceNotFoundError(instance_id)
+        if not restart_with_new_instance_id and not row.status.is_terminal:
+            raise InstanceStateError(instance_id, row.status, "restart")
+        chosen = gateway.new_id() if restart_with_new_instance_id else instance_id
+        event = ExecutionStarted(
+            gateway.clock.now(),
+            row.name,
+            gateway.new_id(),
+            row.version,
+            row.input,
+            None,
+            dict(row.tags),
+        )
+        await gateway.start(
+            chosen, event, Reuse.NON_RUNNING, fresh=restart_with_new_instance_id
+        )
+        return Instance(self, chosen)
+
+    async def purge(self, instance_id: str, *, recursive: bool = False) -> PurgeResult:
+        """Delete an instance that has ended, with its history; `recursive` its children too.
+
+        Raises `InstanceNotFoundError`, and `InstanceStateError` for one that has not ended.
+        """
+        row = await self.gateway.read(lambda store: store.instance(instance_id))
+        if row is None:
+            raise InstanceNotFoundError(instance_id)
+        if not row.status.is_terminal:
+            raise InstanceStateError(instance_id, row.status, "purge")
+        ids = [instance_id]
+        if recursive:
+            ids.extend(await self._descendants(instance_id))
+        return await self._purged(ids)
+
+    async def _descendants(self, instance_id: str) -> list[str]:
+        found: list[str] = []
+        async for child in self.query_all(parent_instance_id=instance_id, show_payloads=False):
+            found.append(child.instance_id)
+            found.extend(await self._descendants(child.instance_id))
+        return found
+
+    async def purge_by(
+        self,
+        *,
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        completed_to: datetime | None = None,
+        statuses: Collection[Status] = Reuse.NON_RUNNING,
+        names: Collection[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> PurgeResult:
+        """Delete all matching instances that have ended.
+
+        Raises `ValueError` for a status in which an instance has not ended.
+        """
+        if running := [s.label for s in statuses if not s.is_terminal]:
+            raise ValueError(f"only ended instances can be purged, not {', '.join(running)}")
+        result = PurgeResult()
+        filters: dict[str, Any] = {
+            "statuses": statuses,
+            "names": names,
+            "created_from": created_from,
+            "created_to": created_to,
+            "completed_to": completed_to,
+            "tags": tags,
+            "show_payloads": False,
+        }
+        page = await self.query(**filters)
+        while page.instances:
+            purged = await self._purged([status.instance_id for status in page.instances])
+            result.instance_ids.extend(purged.instance_ids)
+            if page.continuation_token is None:
+                break
+            page = await self.query(**filters, continuation_token=page.continuation_token)
+        result.deleted_instance_count = len(result.instance_ids)
+        return result
+
+    async def _purged(self, ids: list[str]) -> PurgeResult:
+        purged = await self.gateway.purge(ids)
+        return PurgeResult(len(purged), purged)

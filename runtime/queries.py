@@ -1,0 +1,220 @@
+"""Looking at orchestrations: status, history, queries, counts, waiting."""
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from datetime import datetime
+from typing import Any, TypeVar, TypeVarTuple
+
+import anyio
+import orjson
+
+from ..actors.errors import (
+    InstanceNotFoundError,
+)
+from ..actors.moments import micros, moment
+from ..actors.status import Status
+from ..actors.wire import event_document
+from ..persistence.records import InstanceRow, Query
+from ..persistence.store import Store
+from .gateway import Gateway
+from .restore import turn
+from .views import (
+    HistoryEvent,
+    InstancePage,
+    InstanceStatus,
+    instance_status,
+)
+from .waiting import waiting_for
+
+R = TypeVar("R")
+E = TypeVar("E")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+PAGE_SIZE = 100
+
+
+
+class Queries:
+    """The part of the client that reads."""
+
+    gateway: Gateway
+
+    async def get_status(
+        self,
+        instance_id: str,
+        *,
+        show_input: bool = True,
+        show_history: bool = False,
+        show_waiting: bool = False,
+    ) -> InstanceStatus | None:
+        """What is known of an instance, or None when there is none.
+
+        `show_history` adds its events, `show_waiting` what it waits for, as of its last commit.
+        """
+        app, now = self.gateway.app, self.gateway.clock.now()
+
+        def read(store: Store) -> InstanceStatus | None:
+            row = store.instance(instance_id)
+            if row is None:
+                return None
+            status = instance_status(row, app.codec)
+            if not show_input:
+                status.input = None
+            if show_history or show_waiting:
+                turns = [turn(recorded) for recorded in store.history(instance_id)]
+                if show_history:
+                    status.history = _events(turns)
+                if show_waiting:
+                    status.waiting_for = waiting_for(row, turns, store, now)
+            return status
+
+        return await self.gateway.read(read)
+
+    async def get_many(self, instance_ids: Collection[str]) -> dict[str, InstanceStatus]:
+        """Many instances at once; unknown ids are left out."""
+        rows = await self.gateway.read(lambda store: store.instances(instance_ids))
+        codec = self.gateway.app.codec
+        return {key: instance_status(row, codec) for key, row in rows.items()}
+
+    async def export_history(self, instance_id: str) -> str:
+        """The current execution's history as JSON, for `perdure.testing.replay`."""
+        history = await self.get_history(instance_id)
+        documents = [
+            {
+                "type": item.event_type,
+                "at": micros(item.timestamp),
+                "event": event_document(item.event) if item.event is not None else None,
+            }
+            for item in history
+        ]
+        return orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode()
+
+    async def get_history(self, instance_id: str) -> list[HistoryEvent]:
+        """The events of the current execution; raises `InstanceNotFoundError`."""
+        status = await self.get_status(instance_id, show_history=True)
+        if status is None:
+            raise InstanceNotFoundError(instance_id)
+        return status.history or []
+
+    async def query(
+        self,
+        *,
+        statuses: Collection[Status] = (),
+        names: Collection[str] = (),
+        instance_id_prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        completed_from: datetime | None = None,
+        completed_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        parent_instance_id: str | None = None,
+        page_size: int = PAGE_SIZE,
+        continuation_token: str | None = None,
+        show_payloads: bool = True,
+    ) -> InstancePage:
+        """Matching orchestrations by creation; every page but the last has `page_size` of them."""
+        wanted = _query(
+            statuses,
+            names,
+            instance_id_prefix,
+            (created_from, created_to, completed_from, completed_to),
+            tags,
+            parent_instance_id,
+        )
+        if page_size < 1:
+            raise ValueError(f"page_size must be at least 1, not {page_size}")
+        page = await self.gateway.read(
+            lambda store: store.query(wanted, page_size, continuation_token)
+        )
+        codec = self.gateway.app.codec
+        found = [instance_status(row, codec, payloads=show_payloads) for row in page.rows]
+        return InstancePage(found, page.token)
+
+    async def query_all(self, **filters: Any) -> AsyncIterator[InstanceStatus]:
+        """All matching orchestrations, page by page; takes what `query` takes."""
+        token: str | None = None
+        while True:
+            page = await self.query(**filters, continuation_token=token)
+            for status in page.instances:
+                yield status
+            token = page.continuation_token
+            if token is None:
+                return
+
+    async def count(
+        self,
+        *,
+        statuses: Collection[Status] = (),
+        names: Collection[str] = (),
+        instance_id_prefix: str = "",
+        created_from: datetime | None = None,
+        created_to: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> dict[Status, int]:
+        """How many orchestrations match, by status."""
+        times = (created_from, created_to, None, None)
+        wanted = _query(statuses, names, instance_id_prefix, times, tags, None)
+        return await self.gateway.read(lambda store: store.count(wanted))
+
+    async def wait_for_start(
+        self, instance_id: str, *, timeout: float | None = None
+    ) -> InstanceStatus:
+        """Wait until an instance is not Pending any more.
+
+        Raises `InstanceNotFoundError`, and `TimeoutError` after `timeout` seconds.
+        """
+        return await self._wait(
+            instance_id, lambda row: row.status is not Status.PENDING, timeout
+        )
+
+    async def wait_for_completion(
+        self, instance_id: str, *, timeout: float | None = None
+    ) -> InstanceStatus:
+        """Wait until an instance has ended, in whatever way.
+
+        Raises `InstanceNotFoundError`, and `TimeoutError` after `timeout` seconds.
+        """
+        return await self._wait(instance_id, lambda row: row.status.is_terminal, timeout)
+
+    async def _wait(
+        self, instance_id: str, until: Callable[[InstanceRow], bool], timeout: float | None
+    ) -> InstanceStatus:
+        with anyio.fail_after(timeout):
+            row = await self.gateway.watch(instance_id, until)
+        return instance_status(row, self.gateway.app.codec)
+
+
+def optional_micros(when: datetime | None) -> int | None:
+    return micros(when) if when is not None else None
+
+
+def _query(
+    statuses: Collection[Status],
+    names: Collection[str],
+    prefix: str,
+    times: tuple[datetime | None, datetime | None, datetime | None, datetime | None],
+    tags: Mapping[str, str] | None,
+    parent_id: str | None,
+) -> Query:
+    created_from, created_to, completed_from, completed_to = map(optional_micros, times)
+    return Query(
+        frozenset(statuses),
+        frozenset(names),
+        prefix,
+        created_from,
+        created_to,
+        completed_from,
+        completed_to,
+        tuple((tags or {}).items()),
+        parent_id,
+    )
+
+
+def _events(turns: list[Any]) -> list[HistoryEvent]:
+    events: list[HistoryEvent] = []
+    for recorded in turns:
+        at = moment(recorded.at)
+        events.append(HistoryEvent("OrchestratorStarted", at, None))
+        events.extend(HistoryEvent(type(e).__name__, moment(e.at), e) for e in recorded.events)
+        events.append(HistoryEvent("OrchestratorCompleted", at, None))
+    return events
