@@ -237,7 +237,7 @@ class DurableTaskGroup(abc.TaskGroup):
     def create_task(
         self, coro: Coroutine[Any, Any, T], *, name: object = None, context: object = None
     ) -> anyio.TaskHandle[T]:
-        handle = anyio.TaskHandle(coro, name if name is not None else coro.__qualname__)
+        handle = anyio.TaskHandle(coro, name)
         self._group.spawn(handle._run_coro(), handle.name)  # noqa: SLF001 - as anyio's backends do
         return handle
 
@@ -250,7 +250,7 @@ class DurableTaskGroup(abc.TaskGroup):
     ) -> Any:
         status = _Started(current_kernel())
         coro = func(*args, task_status=status)
-        handle = anyio.TaskHandle(coro, name if name is not None else coro.__qualname__)
+        handle: anyio.TaskHandle[Any, Any] = anyio.TaskHandle(coro, name)
         self._group.spawn(handle._run_coro(), handle.name, status.child_ended)  # noqa: SLF001
         while not (status.said or status.ended):
             await Pause(status.waitable)
@@ -285,6 +285,10 @@ class _Bell(Waitable):
     """Rings once, when a sleep is over; called off when the sleeper is cancelled."""
 
     __slots__ = ("alarm",)
+
+    def __init__(self, kernel: Kernel, seconds: float) -> None:
+        super().__init__(kernel)
+        self.alarm = kernel.host.set_alarm(kernel.host.seconds() + seconds, self.wake)
 
     def interrupted(self) -> None:
         self.alarm.cancel()
@@ -328,9 +332,7 @@ class DurableBackend(AsyncBackend):
         elif delay == math.inf:
             await Pause(_Forever(kernel))
         else:
-            bell = _Bell(kernel)
-            bell.alarm = kernel.host.set_alarm(kernel.host.seconds() + delay, bell.wake)
-            await Pause(bell)
+            await Pause(_Bell(kernel, delay))
 
     @classmethod
     def create_cancel_scope(
@@ -416,6 +418,6 @@ def _refusal(what: str, instead: str) -> "classmethod[DurableBackend, ..., NoRet
 for _method, (_what, _instead) in _REFUSED.items():
     setattr(DurableBackend, _method, _refusal(_what, _instead))
 
-loaded_backends[LIBRARY] = DurableBackend
+loaded_backends[LIBRARY] = DurableBackend  # type: ignore[type-abstract]  # never instantiated
 
 

@@ -60,6 +60,7 @@ class App:
     @overload
     def activity(
         self,
+        /,
         *,
         name: str | None = None,
         retry: RetryPolicy | None = None,
@@ -97,7 +98,7 @@ class App:
     def orchestration(self, function: F, /) -> F: ...
     @overload
     def orchestration(
-        self, *, name: str | None = None, version: str | None = None
+        self, /, *, name: str | None = None, version: str | None = None
     ) -> Callable[[F], F]: ...
     def orchestration(
         self, function: Any = None, /, *, name: str | None = None, version: str | None = None
@@ -116,7 +117,7 @@ class App:
     @overload
     def entity(self, entity: F, /) -> F: ...
     @overload
-    def entity(self, *, name: str | None = None) -> Callable[[F], F]: ...
+    def entity(self, /, *, name: str | None = None) -> Callable[[F], F]: ...
     def entity(self, entity: Any = None, /, *, name: str | None = None) -> Any:
         """Register an entity: a class whose instance is the state, or a function of a context."""
 
@@ -175,7 +176,8 @@ class App:
             shown = _shown(target) + (f" version {version}" if version else "")
             known = [n + (f" version {v}" if v else "") for n, v in self.orchestrations]
             raise DefinitionNotFoundError("orchestration", shown, known)
-        return found
+        definition: OrchestrationDefinition = found
+        return definition
 
     def recorded_orchestration(self, name: str, version: str | None) -> OrchestrationDefinition:
         """The definition for an instance that was started with exactly this version, or none."""

@@ -68,7 +68,7 @@ def _only_none(value: Any, _: Any) -> None:
         raise TypeError(f"expected nothing, got {value!r:.60}")
 
 
-def _strict(value: Any, cls: type) -> Any:
+def _strict(value: Any, cls: Any) -> Any:
     """JSON's own types are not turned into each other, but a whole number is a float as well."""
     if type(value) is cls or (cls is float and type(value) is int):
         return cls(value)

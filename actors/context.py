@@ -191,7 +191,7 @@ class OrchestrationContext(EntityCalls):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Task[Any]: ...
-    def call_activity(
+    def call_activity(  # type: ignore[misc]  # mypy does not match *Ts with *Any
         self,
         activity: Any,
         *args: Any,
@@ -261,7 +261,7 @@ class OrchestrationContext(EntityCalls):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Task[Any]: ...
-    def call_sub_orchestrator(
+    def call_sub_orchestrator(  # type: ignore[misc]  # mypy does not match *Ts with *Any
         self,
         orchestration: Any,
         *args: Any,

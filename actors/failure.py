@@ -10,6 +10,9 @@ STACK_CHARACTERS_MAX = 16_384
 INNER_DEPTH_MAX = 8
 
 
+ExceptionClass = type[BaseException]
+
+
 @frozen
 class FailureDetails:
     """What went wrong in an activity, an orchestration or an entity operation."""
@@ -24,10 +27,10 @@ class FailureDetails:
     """What caused it: the `__cause__`, or the failure of the task that was awaited."""
     non_retriable: bool = False
     """Whether a retry policy must not try again."""
-    properties: Mapping[str, Any] = Factory(dict)
+    properties: Mapping[str, Any] = Factory(dict[str, Any])
     """Whatever JSON the exception chose to say of itself by a `failure_properties()` method."""
 
-    def is_caused_by(self, exception: type[BaseException] | str) -> bool:
+    def is_caused_by(self, exception: ExceptionClass | str) -> bool:
         """Whether this failure or one inside it is of that class, by its qualified name.
 
         A string may also be the bare class name. Base classes are not known any more: only the

@@ -275,6 +275,12 @@ class EntityUnlockSent(Asked):
     position: int = 0
 
 
+ToEntity = (
+    EntityOperationSignaled | EntityOperationCalled | EntityLockRequested | EntityUnlockSent
+)
+
+AnyAsked = TaskScheduled | SubOrchestrationInstanceCreated | TimerCreated | EventSent | ToEntity
+
 AnyEvent = (
     ExecutionStarted
     | ExecutionCompleted

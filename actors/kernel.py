@@ -14,7 +14,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from .errors import Cancelled, NotDurableError
 
@@ -365,7 +365,7 @@ class CancelScope:
         self.parent = parent
         parent.inner[self] = None
 
-    def __enter__(self) -> "CancelScope":
+    def __enter__(self) -> Self:
         if self._fiber is not None or self.parent is not None:
             raise RuntimeError("a cancel scope can be entered only once")
         fiber = self._fiber = self.kernel.running()

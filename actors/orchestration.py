@@ -26,7 +26,7 @@ from .failure import FailureDetails
 from .history import (
     NO_ID,
     AnyEvent,
-    Asked,
+    AnyAsked,
     EntityLockRequested,
     EntityOperationCalled,
     EventRaised,
@@ -265,7 +265,7 @@ class Orchestration:
         if has != self.open_activities:
             self.open_activities, effects.changed = has, True
 
-    def _do(self, asked: list[Asked], called_off: set[int], effects: Effects) -> None:
+    def _do(self, asked: list[AnyAsked], called_off: set[int], effects: Effects) -> None:
         effects.execution_id = self.execution_id
         for event in asked:
             match event:

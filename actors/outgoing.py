@@ -4,14 +4,15 @@ from typing import TYPE_CHECKING
 
 from .failure import FailureDetails
 from .history import (
-    Asked,
-    EntityUnlockSent,
+    EntityLockRequested,
+    EntityOperationSignaled,
     ExecutionCompleted,
     ExecutionStarted,
     ParentInstance,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
+    ToEntity,
 )
 from .messages import Message
 from .status import Status
@@ -38,14 +39,15 @@ def start_of(parent: "Orchestration", event: SubOrchestrationInstanceCreated) ->
     return Message(event.instance_id, started, due=event.due)
 
 
-def to_entity(event: Asked) -> Message:
+def to_entity(event: ToEntity) -> Message:
     """An operation, a lock request or an unlock on its way to its entity."""
     match event:
-        case EntityUnlockSent():
-            return Message(event.target, event)
+        case EntityLockRequested():
+            return Message(event.lock_set[event.position], event)
+        case EntityOperationSignaled():
+            return Message(event.target, event, due=event.scheduled)
         case _:
-            target = getattr(event, "target", None) or event.lock_set[event.position]
-            return Message(target, event, due=getattr(event, "scheduled", None))
+            return Message(event.target, event)
 
 
 def told_to_parent(

@@ -40,7 +40,7 @@ class EntityProxy(Generic[E]):
     def call(self, operation: str, *args: object, returns: type[R]) -> Task[R]: ...
     @overload
     def call(self, operation: str, *args: object) -> Task[Any]: ...
-    def call(self, operation: Any, *args: Any, returns: Any = None) -> Task[Any]:
+    def call(self, operation: Any, *args: Any, returns: Any = None) -> Task[Any]:  # type: ignore[misc]  # mypy does not match *Ts with *Any
         """Run an operation and wait for its result.
 
         Awaiting raises `EntityOperationFailedError` when the operation raised. Raises
@@ -61,7 +61,7 @@ class EntityProxy(Generic[E]):
     ) -> None: ...
     @overload
     def signal(self, operation: str, *args: object, at: datetime | None = None) -> None: ...
-    def signal(self, operation: Any, *args: Any, at: datetime | None = None) -> None:
+    def signal(self, operation: Any, *args: Any, at: datetime | None = None) -> None:  # type: ignore[misc]  # mypy does not match *Ts with *Any
         """Send an operation of which nobody awaits the result, to be delivered not before `at`."""
         self._context.signal_entity(self.id, operation, *args, at=at)
 

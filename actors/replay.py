@@ -27,6 +27,7 @@ from .definitions import OrchestrationDefinition
 from .errors import NonDeterminismError, PayloadTooLargeError
 from .failure import FailureDetails, details_of
 from .history import (
+    AnyAsked,
     AnyEvent,
     Asked,
     EntityLockGranted,
@@ -128,7 +129,7 @@ class Execution:
         self.input: Payload = None
         self.open: dict[int, OpenCall] = {}
         self.section: Section | None = None
-        self.asked: dict[tuple[int, int], Asked] = {}
+        self.asked: dict[tuple[int, int], AnyAsked] = {}
         """What the code asked for and no recorded event has confirmed, in order."""
         self.called_off: list[int] = []
         self.timers_off: list[int] = []
@@ -224,7 +225,7 @@ class Execution:
         self._last_id += 1
         return self._last_id
 
-    def ask(self, event: Asked) -> None:
+    def ask(self, event: AnyAsked) -> None:
         """Record a call of the code."""
         if self.kernel.closed:
             return
@@ -232,7 +233,7 @@ class Execution:
         if self.replaying:
             self._sources[event.id] = source_line()
 
-    def take_asked(self) -> list[Asked]:
+    def take_asked(self) -> list[AnyAsked]:
         """What is new since the last turn, to be recorded and done."""
         asked = list(self.asked.values())
         self.asked.clear()

@@ -105,7 +105,7 @@ class Client(Control, EntityQueries):
         start_at: datetime | None = None,
         reuse: Collection[Status] = Reuse.NON_RUNNING,
     ) -> Instance[Any]: ...
-    async def start_new(
+    async def start_new(  # type: ignore[misc]  # mypy does not match *Ts with *Any
         self,
         orchestration: Any,
         *args: Any,

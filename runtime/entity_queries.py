@@ -1,6 +1,7 @@
 """Looking at entities, and cleaning up after them."""
 
 from datetime import datetime
+from functools import partial
 from typing import TypeVar, TypeVarTuple
 
 from ..actors.entity import Lock
@@ -10,7 +11,7 @@ from ..actors.history import (
 )
 from ..actors.identity import EntityId
 from ..actors.messages import Message
-from ..persistence.records import EntityRow
+from ..persistence.records import EntityRow, Page
 from ..persistence.store import Store
 from .queries import Queries, optional_micros
 from .views import (
@@ -80,12 +81,10 @@ class EntityQueries(Queries):
         Entities without state, lock and messages are removed as they arise, so that there are
         none to remove.
         """
-        result, token = CleanResult(), None
+        result = CleanResult()
+        token: str | None = None
         while release_orphaned_locks:
-            found = token
-            page = await self.gateway.read(
-                lambda store, found=found: store.entities("@", PAGE_SIZE, found, transient=True)
-            )
+            page = await self.gateway.read(partial(_entities_from, token))
             for row in page.rows:
                 result.orphaned_locks_released += await self._release_if_orphaned(row)
             token = page.token
@@ -105,3 +104,7 @@ class EntityQueries(Queries):
         )
         await self.gateway.send(Message(row.id, event), None)
         return 1
+
+
+def _entities_from(token: str | None, store: Store) -> Page[EntityRow]:
+    return store.entities("@", PAGE_SIZE, token, transient=True)

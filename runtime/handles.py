@@ -37,13 +37,14 @@ PAGE_SIZE = 100
 
 
 if TYPE_CHECKING:
-    from .client import Client
+    from .control import Control
+    from .gateway import Gateway
 
 
 class Instance(Generic[R]):
     """A handle on one orchestration."""
 
-    def __init__(self, client: "Client", instance_id: str, returns: Any = Any) -> None:
+    def __init__(self, client: "Control", instance_id: str, returns: Any = Any) -> None:
         self.client = client
         self.instance_id = instance_id
         self._returns = returns
@@ -86,7 +87,7 @@ def _end_of(status: InstanceStatus) -> FailureDetails:
 class ClientEntity(Generic[E]):
     """An entity as a client sees it."""
 
-    def __init__(self, client: "Client", entity_id: EntityId, state_type: Any) -> None:
+    def __init__(self, client: "Control", entity_id: EntityId, state_type: Any) -> None:
         self._client = client
         self._state_type = state_type
         self.id = entity_id
@@ -124,7 +125,7 @@ class ClientEntity(Generic[E]):
     async def call(
         self, operation: str, *args: object, timeout: float | None = None
     ) -> Any: ...
-    async def call(
+    async def call(  # type: ignore[misc]  # mypy does not match *Ts with *Any
         self, operation: Any, *args: Any, returns: Any = None, timeout: float | None = None
     ) -> Any:
         """Run an operation and wait for its result, durable on both sides.
@@ -158,7 +159,7 @@ class ClientEntity(Generic[E]):
     async def signal(
         self, operation: str, *args: object, at: datetime | None = None
     ) -> None: ...
-    async def signal(self, operation: Any, *args: Any, at: datetime | None = None) -> None:
+    async def signal(self, operation: Any, *args: Any, at: datetime | None = None) -> None:  # type: ignore[misc]  # mypy does not match *Ts with *Any
         """Send an operation of which nobody awaits the result, to be delivered not before `at`."""
         gateway = self._client.gateway
         call = operation_call(gateway.app, self.id, operation, args, None)

@@ -10,7 +10,7 @@ import sniffio
 
 T = TypeVar("T")
 
-Post = Callable[[Callable[[], object]], None]
+Post = Callable[[Callable[[], object]], object]
 Done = Callable[[Any, BaseException | None], None]
 
 
@@ -37,7 +37,8 @@ def loop_door() -> Post:
         return trio.lowlevel.current_trio_token().run_sync_soon
     import asyncio  # noqa: PLC0415
 
-    return asyncio.get_running_loop().call_soon_threadsafe
+    loop = asyncio.get_running_loop()
+    return lambda callback: loop.call_soon_threadsafe(callback)
 
 
 class ThreadLane:

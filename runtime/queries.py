@@ -37,7 +37,10 @@ PAGE_SIZE = 100
 class Queries:
     """The part of the client that reads."""
 
-    gateway: Gateway
+    @property
+    def gateway(self) -> Gateway:
+        """The way to the actors; raises `RuntimeClosedError` when there is none."""
+        raise NotImplementedError
 
     async def get_status(
         self,
