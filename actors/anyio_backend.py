@@ -238,7 +238,7 @@ class DurableTaskGroup(abc.TaskGroup):
         self, coro: Coroutine[Any, Any, T], *, name: object = None, context: object = None
     ) -> anyio.TaskHandle[T]:
         handle = anyio.TaskHandle(coro, name)
-        self._group.spawn(handle._run_coro(), handle.name)  # noqa: SLF001 - as anyio's backends do
+        self._group.spawn(handle._run_coro(), handle.name)  # pyright: ignore[reportPrivateUsage]
         return handle
 
     async def start(
@@ -251,14 +251,15 @@ class DurableTaskGroup(abc.TaskGroup):
         status = _Started(current_kernel())
         coro = func(*args, task_status=status)
         handle: anyio.TaskHandle[Any, Any] = anyio.TaskHandle(coro, name)
-        self._group.spawn(handle._run_coro(), handle.name, status.child_ended)  # noqa: SLF001
+        run = handle._run_coro()  # pyright: ignore[reportPrivateUsage]
+        self._group.spawn(run, handle.name, status.child_ended)
         while not (status.said or status.ended):
             await Pause(status.waitable)
         if status.error is not None:
             raise status.error
         if not status.said:
             raise RuntimeError("the child ended without calling task_status.started()")
-        handle._start_value = status.value  # noqa: SLF001
+        handle._start_value = status.value  # pyright: ignore[reportPrivateUsage]
         return handle if return_handle else status.value
 
 

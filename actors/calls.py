@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import define, field
+from attrs import Factory, define
 
 from .errors import EntityOperationFailedError, TaskFailedError
 from .failure import FailureDetails
@@ -89,7 +89,7 @@ class Section:
     entities: frozenset[EntityId]
     task: Task[Any]
     granted: bool = False
-    calls: set[EntityId] = field(factory=set)
+    calls: set[EntityId] = Factory(set[EntityId])
     """Those with a call under way."""
 
 

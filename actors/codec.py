@@ -13,7 +13,7 @@
 import base64
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -169,10 +169,12 @@ def _check(plain: Any, path: str) -> None:
         case str():
             _check_text(plain, path)
         case list() | tuple():
-            for index, item in enumerate(plain):
+            items: Sequence[Any] = plain
+            for index, item in enumerate(items):
                 _check(item, f"{path}[{index}]")
         case dict():
-            for key, item in plain.items():
+            pairs: Mapping[Any, Any] = plain
+            for key, item in pairs.items():
                 if not isinstance(key, str):
                     raise PayloadError(path, _type_name(type(key)), f"key {key!r:.60} is not a text")
                 _check(item, f"{path}.{key}")
@@ -194,14 +196,17 @@ def _check_text(text: str, path: str) -> None:
 
 def _check_classes(value: Any, path: str) -> None:
     """Walk values that a converter would pass through, to name the path in the user's words."""
-    if attrs.has(type(value)):
-        for attribute in attrs.fields(type(value)):
+    cls: type[Any] = type(value)
+    if attrs.has(cls):
+        for attribute in attrs.fields(cls):
             _check_classes(getattr(value, attribute.name), f"{path}.{attribute.name}")
     elif isinstance(value, Mapping):
-        for key, item in value.items():
+        pairs: Mapping[Any, Any] = value
+        for key, item in pairs.items():
             _check_classes(item, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
-        for index, item in enumerate(value):
+        items: Sequence[Any] = value
+        for index, item in enumerate(items):
             _check_classes(item, f"{path}[{index}]")
     elif isinstance(value, float) and not math.isfinite(value):
         raise PayloadError(path, "float", f"{value} is not JSON")

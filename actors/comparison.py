@@ -50,7 +50,8 @@ def _entity_essence(event: Any) -> tuple[str, ...]:
 
 def source_line() -> str:
     """Where the user's code stands: the nearest frame outside of this package and anyio."""
-    frame = sys._getframe(1)  # noqa: SLF001 - there is no public way that is cheap enough
+    # There is no public way that is cheap enough.
+    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     while frame.f_back is not None:
         name = frame.f_globals.get("__name__", "")
         if not name.startswith(("perdure.actors", "anyio", "contextlib")):

@@ -88,7 +88,8 @@ class Signature:
     def _values(self, codec: Codec, payload: Payload, path: str) -> list[Any]:
         value = codec.read(payload, Any, path)
         if isinstance(value, list):
-            return value
+            values: list[Any] = value
+            return values
         return [] if value is None else [value]
 
 

@@ -19,7 +19,7 @@ from inspect import iscoroutine
 from typing import Any
 
 import orjson
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 
 from .app import App
 from .definitions import EntityDefinition, Operation
@@ -77,10 +77,10 @@ class Entity:
     state: Payload = None
     lock: Lock | None = None
     updated: int = 0
-    inbox: deque[Message] = field(factory=deque)
+    inbox: deque[Message] = Factory(deque[Message])
     entity_id: EntityId = field(init=False)
     _live: Any = None
-    _waiting: deque[Message] = field(factory=deque)
+    _waiting: deque[Message] = Factory(deque[Message])
 
     def __attrs_post_init__(self) -> None:
         self.entity_id = EntityId.parse(self.id)

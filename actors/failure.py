@@ -86,8 +86,9 @@ def _inner(error: BaseException, depth: int) -> FailureDetails | None:
     if isinstance(carried, FailureDetails):
         return carried
     cause = error.__cause__
-    if cause is None and isinstance(error, BaseExceptionGroup) and error.exceptions:
-        cause = error.exceptions[0]
+    if cause is None and isinstance(error, BaseExceptionGroup):
+        group: BaseExceptionGroup[BaseException] = error
+        cause = group.exceptions[0]
     if cause is None or depth >= INNER_DEPTH_MAX:
         return None
     return details_of(cause, depth=depth + 1)
@@ -98,7 +99,8 @@ def _properties(error: BaseException) -> Mapping[str, Any]:
     if not callable(say):
         return {}
     try:
-        said = say()
+        said: Any = say()
     except Exception:  # noqa: BLE001 - describing a failure must never replace it
         return {}
-    return said if isinstance(said, dict) else {}
+    properties: dict[str, Any] = said if isinstance(said, dict) else {}
+    return properties

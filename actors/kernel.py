@@ -431,5 +431,6 @@ class CancelScope:
 
 def _only_cancelled(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return error.split(Cancelled)[1] is None
+        group: BaseExceptionGroup[BaseException] = error
+        return group.split(Cancelled)[1] is None
     return isinstance(error, Cancelled)

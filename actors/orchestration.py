@@ -14,7 +14,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve
 
 from .app import App
 from .calls import unlocks
@@ -68,7 +68,7 @@ class Orchestration:
     status: Status
     created: int
     parent: ParentInstance | None = None
-    tags: dict[str, str] = field(factory=dict)
+    tags: dict[str, str] = Factory(dict[str, str])
     input: Payload = None
     output: Payload = None
     failure: FailureDetails | None = None
@@ -76,18 +76,18 @@ class Orchestration:
     scheduled_start: int | None = None
     completed: int | None = None
     turns_recorded: int = 0
-    inbox: deque[Message] = field(factory=deque)
+    inbox: deque[Message] = Factory(deque[Message])
     history: list[Turn] | None = None
     """Turns that were read back and not replayed yet; None once the code is in memory."""
     begun: bool = False
     """Whether the start of this execution is in the log."""
     open_activities: bool = False
-    lineage: set[str] = field(factory=set)
+    lineage: set[str] = Factory(set[str])
     """Executions before this one whose completions are still good: those it was rewound from."""
     execution: Execution | None = None
-    waiting: list[Message] = field(factory=list)
+    waiting: list[Message] = Factory(list[Message])
     """Messages that came before its start."""
-    _awaited: list[str] = field(factory=list)
+    _awaited: list[str] = Factory(list[str])
 
     @property
     def idle(self) -> bool:
@@ -382,20 +382,14 @@ class Orchestration:
         if self.status is not Status.FAILED:
             self._repeat_completion(event, effects)
             return False
-        history = self.history or []
         before = self.execution_id
         self.lineage.add(before)
         self.execution_id = event.execution_id
-        for kept in candidates(history):
-            self.history = kept
-            try:
-                execution = self._awake(effects.now)
-                break
-            except NonDeterminismError as error:
-                mismatch = error
-        else:
-            self.execution_id, self.history = before, history
-            raise mismatch
+        try:
+            kept, execution = self._awake_without_failures(effects.now)
+        except NonDeterminismError:
+            self.execution_id = before
+            raise
         self._revive(effects)
         event.previous_execution_id = before
         effects.reset = True
@@ -404,6 +398,23 @@ class Orchestration:
         self._record([event], effects)
         self._reopen(execution, effects)
         return execution.outcome is not None and self._finish_again(effects)
+
+    def _awake_without_failures(self, now: int) -> tuple[list[Turn], Execution]:
+        """The most of the history that the code follows, and the code after it."""
+        history = self.history or []
+        *others, last = candidates(history)
+        for kept in others:
+            self.history = kept
+            try:
+                return kept, self._awake(now)
+            except NonDeterminismError:
+                continue
+        self.history = last
+        try:
+            return last, self._awake(now)
+        except NonDeterminismError:
+            self.history = history
+            raise
 
     def _finish_again(self, effects: Effects) -> bool:
         """The code ended already when it was replayed without the failed work."""

@@ -15,9 +15,9 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
-from attrs import define, field
+from attrs import Factory, define
 
 from .anyio_backend import entered
 from .app import App
@@ -67,7 +67,7 @@ class Identity:
     name: str
     version: str | None = None
     parent: ParentInstance | None = None
-    tags: Mapping[str, str] = field(factory=dict)
+    tags: Mapping[str, str] = Factory(dict[str, str])
 
 
 @define
@@ -174,7 +174,7 @@ class Execution:
             self._advance(event)
 
     def _advance(self, event: AnyEvent) -> None:
-        handle = _HANDLERS.get(type(event))
+        handle = self._HANDLERS.get(type(event))
         if handle is None:
             return
         with entered(self.kernel):
@@ -358,9 +358,11 @@ class Execution:
         )
         value = definition.function(self.context, *arguments)
         if isinstance(value, Coroutine):
-            return await value
+            coro: Coroutine[Any, Any, Any] = value
+            return await coro
         if isinstance(value, Generator):
-            return await drive(value)
+            generator: Generator[Any, Any, Any] = value
+            return await drive(generator)
         return value
 
     def _ended(self, _: Fiber, value: Any, error: BaseException | None) -> None:
@@ -434,6 +436,19 @@ class Execution:
             self.open.pop(section.event.id, None)
             section.task.resolve(None)
 
+    _HANDLERS: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        ExecutionStarted: _started,
+        TaskCompleted: _work_completed,
+        TaskFailed: _work_failed,
+        SubOrchestrationInstanceCompleted: _work_completed,
+        SubOrchestrationInstanceFailed: _work_failed,
+        TimerFired: _timer_fired,
+        EventRaised: _event_raised,
+        EntityOperationCompleted: _operation_completed,
+        EntityOperationFailed: _operation_failed,
+        EntityLockGranted: _lock_granted,
+    }
+
     # Recorded against actual
 
     def _confirm(self, recorded: Asked) -> None:
@@ -453,20 +468,6 @@ class Execution:
         if self.outcome is not None:
             return f"nothing for task {recorded.id}: it has {_ending(self.outcome)}"
         return f"nothing for task {recorded.id}"
-
-
-_HANDLERS: dict[type, Callable[[Execution, Any], None]] = {
-    ExecutionStarted: Execution._started,  # noqa: SLF001 - the table stands outside its class
-    TaskCompleted: Execution._work_completed,  # noqa: SLF001
-    TaskFailed: Execution._work_failed,  # noqa: SLF001
-    SubOrchestrationInstanceCompleted: Execution._work_completed,  # noqa: SLF001
-    SubOrchestrationInstanceFailed: Execution._work_failed,  # noqa: SLF001
-    TimerFired: Execution._timer_fired,  # noqa: SLF001
-    EventRaised: Execution._event_raised,  # noqa: SLF001
-    EntityOperationCompleted: Execution._operation_completed,  # noqa: SLF001
-    EntityOperationFailed: Execution._operation_failed,  # noqa: SLF001
-    EntityLockGranted: Execution._lock_granted,  # noqa: SLF001
-}
 
 
 def _ending(outcome: Outcome) -> str:

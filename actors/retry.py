@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from attrs import Attribute, field, frozen
+from attrs.validators import ge
 
 from .failure import FailureDetails
 
@@ -32,11 +33,11 @@ class RetryPolicy:
     `max_interval`. A failure that is marked non-retriable is never tried again.
     """
 
-    max_attempts: int = field()
+    max_attempts: int = field(validator=ge(1))
     """The first attempt included; at least 1."""
     first_interval: timedelta = field(default=timedelta(seconds=1), validator=_positive)
     """The delay before the second attempt."""
-    backoff: float = field(default=1.0)
+    backoff: float = field(default=1.0, validator=ge(1))
     """What the delay is multiplied with after each attempt; at least 1."""
     max_interval: timedelta | None = field(default=None, validator=_at_least_first)
     """The longest delay, or None for no limit."""
@@ -46,16 +47,6 @@ class RetryPolicy:
     """Exception classes, or their names, after which nothing is tried again."""
     handler: Handler | None = None
     """Says whether to try again after this failure; must be deterministic. Raising means no."""
-
-    @max_attempts.validator
-    def _check_attempts(self, _: object, value: int) -> None:
-        if value < 1:
-            raise ValueError(f"max_attempts must be at least 1, not {value}")
-
-    @backoff.validator
-    def _check_backoff(self, _: object, value: float) -> None:
-        if not value >= 1:
-            raise ValueError(f"backoff must be at least 1, not {value}")
 
     def delay(
         self, attempt: int, failure: FailureDetails, elapsed: timedelta

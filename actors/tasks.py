@@ -144,7 +144,8 @@ class Task(Waitable, Generic[T]):
 def checked_tasks(tasks: Iterable[Task[T]], caller: str) -> list[Task[T]]:
     """The tasks as a list; raises `TypeError` for anything that is none."""
     members = list(tasks)
-    for member in members:
+    given: list[Any] = [*members]
+    for member in given:
         if not isinstance(member, Task):
             raise TypeError(
                 f"{caller} takes tasks, which the context's calls return, "

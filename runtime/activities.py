@@ -285,14 +285,16 @@ def _in_context(
     called: Coroutine[Any, Any, Any], context: contextvars.Context
 ) -> Generator[Any, Any, Any]:
     """Await a coroutine with context variables of its own, inside a task that lives on."""
-    step: Callable[[], Any] = partial(context.run, called.send, None)
+    step: Callable[[Any], Any] = called.send
+    given: Any = None
     while True:
         try:
-            wanted = step()
+            wanted = context.run(step, given)
         except StopIteration as stop:
             return stop.value
         try:
-            sent = yield wanted
-            step = partial(context.run, called.send, sent)
+            given = yield wanted
+            step = called.send
         except BaseException as error:  # noqa: BLE001 - cancellation has to reach the coroutine
-            step = partial(context.run, called.throw, error)
+            given = error
+            step = called.throw

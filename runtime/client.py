@@ -171,7 +171,8 @@ class Client(Control, EntityQueries):
 
 def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     checked = dict(tags or {})
-    for key, value in checked.items():
+    given: dict[Any, Any] = {**checked}
+    for key, value in given.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"tags are texts, not {key!r}: {value!r}")
     return checked

@@ -1,6 +1,6 @@
 """How a client reaches the actors: through the partition beside it, or only through the store."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -180,7 +180,7 @@ class LocalGateway:
     @contextmanager
     def _watching(
         self, instance_id: str, watcher: Callable[[InstanceRow], object]
-    ) -> Iterator[None]:
+    ) -> Generator[None]:
         watchers = self._partition.watchers
         watchers.setdefault(instance_id, []).append(watcher)
         try:
@@ -207,9 +207,10 @@ class LocalGateway:
             partition.unpark(slot)
             partition.batch.when_durable.append(partial(partition.settle, reply, True))
 
-        await self._request(
-            lambda reply: partition.when_loaded(instance_id, partial(mended, reply))
-        )
+        def begin(reply: Reply[bool]) -> None:
+            partition.when_loaded(instance_id, partial(mended, reply))
+
+        await self._request(begin)
 
 
 POLL_SHORTEST, POLL_LONGEST = 0.005, 0.1

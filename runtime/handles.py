@@ -38,7 +38,6 @@ PAGE_SIZE = 100
 
 if TYPE_CHECKING:
     from .control import Control
-    from .gateway import Gateway
 
 
 class Instance(Generic[R]):

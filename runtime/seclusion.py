@@ -90,8 +90,12 @@ def refuse_blocking_calls() -> None:
 def _audit(event: str, args: tuple[Any, ...]) -> None:
     if event in _REFUSED and stepping():
         raise NotDurableError(*_REFUSED[event])
-    if event == "open" and stepping() and not _opened_by_python(sys._getframe(1)):
+    if event == "open" and stepping() and not _opened_by_python(_caller()):
         raise NotDurableError(f"opening {args[0]!r}", _IN_ACTIVITY)
+
+
+def _caller() -> FrameType:
+    return sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
 
 
 _PYTHON_READS = ("importlib", "linecache", "tokenize", "zipimport", "traceback", "logging", "inspect")

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from attrs import Factory, define, frozen
+from attrs import Factory, define, field, frozen
 
 from ..actors.codec import Codec
 from ..actors.effects import Parked
@@ -86,8 +86,8 @@ class InstanceStatus:
     """When asked for."""
     waiting_for: list[Waiting] | None = None
     """When asked for."""
-    _codec: Codec | None = None
-    _row: InstanceRow | None = None
+    _codec: Codec | None = field(default=None, alias="codec", repr=False, eq=False)
+    _row: InstanceRow | None = field(default=None, alias="row", repr=False, eq=False)
 
     @property
     def is_running(self) -> bool:
