@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Literal, NoReturn, TypeVar, cast
+from typing import Any, Literal, NoReturn, Self, TypeVar, cast
 
 import anyio
 import sniffio
@@ -69,7 +69,7 @@ def stepping() -> bool:
 class DurableScope(CancelScope, anyio.CancelScope):
     """The kernel's scope, which also passes for anyio's."""
 
-    def __new__(cls, *, deadline: float = math.inf, shield: bool = False) -> "DurableScope":
+    def __new__(cls, *, deadline: float = math.inf, shield: bool = False) -> Self:
         return object.__new__(cls)
 
     def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
@@ -79,7 +79,7 @@ class DurableScope(CancelScope, anyio.CancelScope):
 class DurableEvent(anyio.Event):
     """An event that fibers wait for."""
 
-    def __new__(cls) -> "DurableEvent":
+    def __new__(cls) -> Self:
         return object.__new__(cls)
 
     def __init__(self) -> None:
@@ -106,7 +106,7 @@ class DurableEvent(anyio.Event):
 class DurableLock(anyio.Lock):
     """A lock between fibers; handed over in the order of asking."""
 
-    def __new__(cls, *, fast_acquire: bool = False) -> "DurableLock":
+    def __new__(cls, *, fast_acquire: bool = False) -> Self:
         return object.__new__(cls)
 
     def __init__(self, *, fast_acquire: bool = False) -> None:
@@ -150,7 +150,7 @@ class DurableSemaphore(anyio.Semaphore):
 
     def __new__(
         cls, initial_value: int, *, max_value: int | None = None, fast_acquire: bool = False
-    ) -> "DurableSemaphore":
+    ) -> Self:
         return object.__new__(cls)
 
     def __init__(
@@ -222,7 +222,7 @@ class DurableTaskGroup(abc.TaskGroup):
         self.cancel_scope = DurableScope()
         self._group = FiberGroup(cast("CancelScope", self.cancel_scope))
 
-    async def __aenter__(self) -> "DurableTaskGroup":
+    async def __aenter__(self) -> Self:
         self._group.enter()
         return self
 
@@ -420,5 +420,3 @@ for _method, (_what, _instead) in _REFUSED.items():
     setattr(DurableBackend, _method, _refusal(_what, _instead))
 
 loaded_backends[LIBRARY] = DurableBackend  # type: ignore[type-abstract]  # never instantiated
-
-

@@ -87,9 +87,7 @@ class App:
         """
 
         def register(function: F) -> F:
-            self._add_activity(
-                _activity(function, name, retry, timeout, max_concurrency, executor)
-            )
+            self._add_activity(_activity(function, name, retry, timeout, max_concurrency, executor))
             return function
 
         return register if function is None else register(function)
@@ -306,7 +304,9 @@ def _seconds(name: str, timeout: timedelta | float | None) -> float | None:
     return seconds
 
 
-def _orchestration(function: Any, given: str | None, version: str | None) -> OrchestrationDefinition:
+def _orchestration(
+    function: Any, given: str | None, version: str | None
+) -> OrchestrationDefinition:
     name = _name(function, given)
     if inspect.isasyncgenfunction(function):
         raise RegistrationError(name, "async def with yield is not possible; await instead")
@@ -351,7 +351,9 @@ def _operations(cls: type, entity: str) -> dict[str, Operation]:
             continue
         if name.casefold() in operations:
             other = operations[name.casefold()].name
-            raise RegistrationError(entity, f"operations {other!r} and {name!r} differ only in case")
+            raise RegistrationError(
+                entity, f"operations {other!r} and {name!r} differ only in case"
+            )
         operations[name.casefold()] = _operation(function, name, entity)
     return operations
 
@@ -361,6 +363,6 @@ def _operation(function: Callable[..., Any], name: str, entity: str) -> Operatio
     parameters = parameters_of(function, shown)[1:]
     takes_context = bool(parameters) and is_context(parameters[0].annotation, "EntityContext")
     signature = signature_of(function, shown, parameters[1:] if takes_context else parameters)
-    return Operation(name, function, signature, takes_context, inspect.iscoroutinefunction(function))
-
-
+    return Operation(
+        name, function, signature, takes_context, inspect.iscoroutinefunction(function)
+    )

@@ -1,9 +1,9 @@
 """Payloads: the wire contract of everything that user code passes and returns.
 
 - A payload is JSON text, or None where the value is None.
-- Annotations decide how JSON becomes a value: attrs classes, dataclasses, enums, TypedDict, NewType,
-  generics, unions, tuples and sets, besides the plain JSON types. Without an annotation, or with
-  Any, plain JSON values come back.
+- Annotations decide how JSON becomes a value: attrs classes, dataclasses, enums, TypedDict,
+  NewType, generics, unions, tuples and sets, besides the plain JSON types. Without an annotation,
+  or with Any, plain JSON values come back.
 - datetime, date and time are ISO 8601 texts; timedelta is a number of seconds; Decimal and UUID
   are texts; bytes are base64; enums are their values.
 - What cannot be written (an unknown class, NaN, a key that is no text) is refused with the path
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import attrs
@@ -31,7 +31,9 @@ PAYLOAD_BYTES_MAX = 4 * 1024 * 1024
 
 _PLAIN = (str, bool)
 _ORJSON_OPTIONS = (
-    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+    orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 
 Hook = Callable[[Any], Any]
@@ -109,7 +111,9 @@ class Codec:
         try:
             plain = self.converter.unstructure(value)
         except Exception as error:
-            raise PayloadError(path, _type_name(type(value)), f"cannot be written: {error}") from error
+            raise PayloadError(
+                path, _type_name(type(value)), f"cannot be written: {error}"
+            ) from error
         _check(plain, path)
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
 
@@ -160,24 +164,20 @@ def _refuse_lost_floats(plain: Any, path: str) -> None:
 def _check(plain: Any, path: str) -> None:
     """Find what plain JSON cannot hold."""
     match plain:
+        case Enum():
+            raise PayloadError(path, _type_name(type(plain)), "is an enum in an untyped value")
         case None | bool() | int():
-            if isinstance(plain, Enum):
-                raise PayloadError(path, _type_name(type(plain)), "is an enum inside an untyped value")
+            pass
         case float():
             if not math.isfinite(plain):
                 raise PayloadError(path, "float", f"{plain} is not JSON")
         case str():
             _check_text(plain, path)
         case list() | tuple():
-            items: Sequence[Any] = plain
-            for index, item in enumerate(items):
+            for index, item in enumerate(cast("Sequence[Any]", plain)):
                 _check(item, f"{path}[{index}]")
         case dict():
-            pairs: Mapping[Any, Any] = plain
-            for key, item in pairs.items():
-                if not isinstance(key, str):
-                    raise PayloadError(path, _type_name(type(key)), f"key {key!r:.60} is not a text")
-                _check(item, f"{path}.{key}")
+            _check_object(cast("Mapping[Any, Any]", plain), path)
         case _:
             raise PayloadError(
                 path,
@@ -185,6 +185,13 @@ def _check(plain: Any, path: str) -> None:
                 "is not JSON; use an attrs class, a dataclass or plain values, "
                 "or add a hook to the App's converter",
             )
+
+
+def _check_object(pairs: Mapping[Any, Any], path: str) -> None:
+    for key, item in pairs.items():
+        if not isinstance(key, str):
+            raise PayloadError(path, _type_name(type(key)), f"key {key!r:.60} is not a text")
+        _check(item, f"{path}.{key}")
 
 
 def _check_text(text: str, path: str) -> None:
@@ -196,16 +203,16 @@ def _check_text(text: str, path: str) -> None:
 
 def _check_classes(value: Any, path: str) -> None:
     """Walk values that a converter would pass through, to name the path in the user's words."""
-    cls: type[Any] = type(value)
+    cls = cast("type[Any]", type(value))
     if attrs.has(cls):
         for attribute in attrs.fields(cls):
             _check_classes(getattr(value, attribute.name), f"{path}.{attribute.name}")
     elif isinstance(value, Mapping):
-        pairs: Mapping[Any, Any] = value
+        pairs = cast("Mapping[Any, Any]", value)
         for key, item in pairs.items():
             _check_classes(item, f"{path}.{key}")
     elif isinstance(value, (list, tuple)):
-        items: Sequence[Any] = value
+        items = cast("Sequence[Any]", value)
         for index, item in enumerate(items):
             _check_classes(item, f"{path}[{index}]")
     elif isinstance(value, float) and not math.isfinite(value):

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, cast, get_type_hints
 
 from attrs import Factory, frozen
 
@@ -88,8 +88,7 @@ class Signature:
     def _values(self, codec: Codec, payload: Payload, path: str) -> list[Any]:
         value = codec.read(payload, Any, path)
         if isinstance(value, list):
-            values: list[Any] = value
-            return values
+            return cast("list[Any]", value)
         return [] if value is None else [value]
 
 

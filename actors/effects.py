@@ -60,7 +60,9 @@ class Effects:
     """Whether every running activity of the instance is to be cancelled."""
     timers_set: list[TimerCreated] = Factory(list[TimerCreated])
     timers_cut: list[int] = Factory(list[int])
-    replies: list[EntityOperationCompleted | EntityOperationFailed] = Factory(list[EntityOperationCompleted | EntityOperationFailed])
+    replies: list[EntityOperationCompleted | EntityOperationFailed] = Factory(
+        list[EntityOperationCompleted | EntityOperationFailed]
+    )
     """Answers for clients."""
     changed: bool = False
     """Whether what a query can see has changed."""

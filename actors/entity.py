@@ -282,14 +282,14 @@ class Entity:
             return state, context.result
         return state, self.codec.write(value, f"result of {context.operation_name}")
 
-    def _failed(
-        self, message: Message, event: Request, error: Exception, effects: Effects
-    ) -> None:
+    def _failed(self, message: Message, event: Request, error: Exception, effects: Effects) -> None:
         self._live = None
         effects.taken.append(message)
         failure = details_of(error)
         if isinstance(event, EntityOperationCalled):
-            self._answer(event, EntityOperationFailed(effects.now, event.request_id, failure), effects)
+            self._answer(
+                event, EntityOperationFailed(effects.now, event.request_id, failure), effects
+            )
         else:
             logger.warning(
                 "signal %s to %s failed: %s",
@@ -323,5 +323,3 @@ def _invoke(operation: Operation, state: Any, context: EntityContext, arguments:
     if operation.takes_context:
         return operation.function(state, context, *arguments)
     return operation.function(state, *arguments)
-
-

@@ -58,7 +58,8 @@ class InstanceIdError(PerdureError, ValueError):
     """Raised when a text cannot be the id of an instance or an entity."""
 
     def __init__(self, instance_id: str, problem: str) -> None:
-        shown = instance_id if len(instance_id) <= 80 else instance_id[:77] + "..."
+        longest = 80
+        shown = instance_id if len(instance_id) <= longest else instance_id[:longest] + "..."
         super().__init__(f"{shown!r} cannot be an id: {problem}")
         self.instance_id = instance_id
 

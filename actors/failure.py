@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from attrs import Factory, frozen
 
@@ -87,7 +87,7 @@ def _inner(error: BaseException, depth: int) -> FailureDetails | None:
         return carried
     cause = error.__cause__
     if cause is None and isinstance(error, BaseExceptionGroup):
-        group: BaseExceptionGroup[BaseException] = error
+        group = cast("BaseExceptionGroup[BaseException]", error)
         cause = group.exceptions[0]
     if cause is None or depth >= INNER_DEPTH_MAX:
         return None
@@ -102,5 +102,4 @@ def _properties(error: BaseException) -> Mapping[str, Any]:
         said: Any = say()
     except Exception:  # noqa: BLE001 - describing a failure must never replace it
         return {}
-    properties: dict[str, Any] = said if isinstance(said, dict) else {}
-    return properties
+    return cast("dict[str, Any]", said) if isinstance(said, dict) else {}

@@ -63,8 +63,10 @@ class FiberGroup:
             await Pause(self._empty)
         self._active = False
         outcome = self._outcome(error)
-        swallowed = self.scope.__exit__(type(outcome), outcome, None) if outcome else (
-            self.scope.__exit__(None, None, None)
+        swallowed = (
+            self.scope.__exit__(type(outcome), outcome, None)
+            if outcome
+            else (self.scope.__exit__(None, None, None))
         )
         if outcome is None or swallowed:
             return True

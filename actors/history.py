@@ -275,9 +275,7 @@ class EntityUnlockSent(Asked):
     position: int = 0
 
 
-ToEntity = (
-    EntityOperationSignaled | EntityOperationCalled | EntityLockRequested | EntityUnlockSent
-)
+ToEntity = EntityOperationSignaled | EntityOperationCalled | EntityLockRequested | EntityUnlockSent
 
 AnyAsked = TaskScheduled | SubOrchestrationInstanceCreated | TimerCreated | EventSent | ToEntity
 

@@ -37,7 +37,9 @@ def _lowered_name(name: str) -> str:
 
 def _checked_key(key: str) -> str:
     if found := _CONTROL.search(key):
-        raise InstanceIdError(key, f"an entity key has no control characters, this has {found[0]!r}")
+        raise InstanceIdError(
+            key, f"an entity key has no control characters, this has {found[0]!r}"
+        )
     return key
 
 

@@ -13,8 +13,9 @@
 import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 from .errors import Cancelled, NotDurableError
 
@@ -187,10 +188,9 @@ class Kernel:
         self._ready.clear()
         for fiber in reversed(list(self._living.values())):
             self.current = fiber
-            try:
+            # User code that resists its end is left alone.
+            with suppress(BaseException):
                 fiber.coro.close()
-            except BaseException:  # noqa: BLE001, S110 - user code that resists its end is left alone
-                pass
         self.current = None
         self._living.clear()
 
@@ -268,9 +268,7 @@ def foreign(wanted: object) -> NotDurableError:
 class CancelScope:
     """A stretch of code that can be cancelled as a whole; the interface is anyio's."""
 
-    def __init__(
-        self, kernel: Kernel, *, deadline: float = math.inf, shield: bool = False
-    ) -> None:
+    def __init__(self, kernel: Kernel, *, deadline: float = math.inf, shield: bool = False) -> None:
         self.kernel = kernel
         self.fibers: dict[int, Fiber] = {}
         self.inner: dict[CancelScope, None] = {}
@@ -431,6 +429,6 @@ class CancelScope:
 
 def _only_cancelled(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        group: BaseExceptionGroup[BaseException] = error
+        group = cast("BaseExceptionGroup[BaseException]", error)
         return group.split(Cancelled)[1] is None
     return isinstance(error, Cancelled)

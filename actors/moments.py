@@ -8,7 +8,7 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
 
 
 def moment(at: int) -> datetime:
-    """Microseconds since 1970 as an aware UTC datetime; what lies beyond the year 9999 is its end."""
+    """Microseconds since 1970 as an aware UTC datetime, at most the end of the year 9999."""
     return _EPOCH + timedelta(microseconds=min(at, _LAST))
 
 

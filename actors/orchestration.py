@@ -25,8 +25,8 @@ from .errors import DefinitionNotFoundError, NonDeterminismError
 from .failure import FailureDetails
 from .history import (
     NO_ID,
-    AnyEvent,
     AnyAsked,
+    AnyEvent,
     EntityLockRequested,
     EntityOperationCalled,
     EventRaised,

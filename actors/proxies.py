@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, TypeVarTuple, overload
 
 from .calls import Section
 from .entity_context import EntityContext
@@ -91,13 +91,13 @@ class EntityLock:
             raise
         return self
 
-    async def __aenter__(self) -> "EntityLock":
+    async def __aenter__(self) -> Self:
         return await self
 
     async def __aexit__(self, *_: object) -> None:
         self.release()
 
-    def __enter__(self) -> "EntityLock":
+    def __enter__(self) -> Self:
         if not self.owned:
             raise LockingRulesViolationError("await (or yield) the lock request before entering it")
         return self

@@ -15,7 +15,7 @@ import random
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from attrs import Factory, define
 
@@ -358,11 +358,9 @@ class Execution:
         )
         value = definition.function(self.context, *arguments)
         if isinstance(value, Coroutine):
-            coro: Coroutine[Any, Any, Any] = value
-            return await coro
+            return await cast("Coroutine[Any, Any, Any]", value)
         if isinstance(value, Generator):
-            generator: Generator[Any, Any, Any] = value
-            return await drive(generator)
+            return await drive(cast("Generator[Any, Any, Any]", value))
         return value
 
     def _ended(self, _: Fiber, value: Any, error: BaseException | None) -> None:
@@ -378,18 +376,14 @@ class Execution:
     def _returned(self, value: Any) -> None:
         asked = self.continuation
         if asked is None:
-            self.outcome = Returned(
-                self.codec.write(value, f"result of {self.identity.name}")
-            )
+            self.outcome = Returned(self.codec.write(value, f"result of {self.identity.name}"))
         else:
             carryover = [e for queue in self.buffered.values() for e in queue]
             carryover.sort(key=lambda e: e.at)
             kept = carryover if asked.preserve_events else []
             self.outcome = Continued(asked.input, asked.version, kept)
 
-    def _work_completed(
-        self, event: TaskCompleted | SubOrchestrationInstanceCompleted
-    ) -> None:
+    def _work_completed(self, event: TaskCompleted | SubOrchestrationInstanceCompleted) -> None:
         call = self.open.pop(event.task_id, None)
         if isinstance(call, WorkCall):
             call.task.resolve(event.result)

@@ -48,10 +48,8 @@ class RetryPolicy:
     handler: Handler | None = None
     """Says whether to try again after this failure; must be deterministic. Raising means no."""
 
-    def delay(
-        self, attempt: int, failure: FailureDetails, elapsed: timedelta
-    ) -> timedelta | None:
-        """Return the time to wait after failed attempt number `attempt` (from 1), or None to give up.
+    def delay(self, attempt: int, failure: FailureDetails, elapsed: timedelta) -> timedelta | None:
+        """Return the time to wait after failed attempt number `attempt` (from 1); None: give up.
 
         `elapsed` is the orchestration's time since the first attempt.
         """

@@ -17,7 +17,17 @@ class Task(Waitable, Generic[T]):
     The work was scheduled when the call was made, whether or not the task is awaited.
     """
 
-    __slots__ = ("_call_off", "_error", "_followers", "_read", "_value", "name", "order", "scope", "state")
+    __slots__ = (
+        "_call_off",
+        "_error",
+        "_followers",
+        "_read",
+        "_value",
+        "name",
+        "order",
+        "scope",
+        "state",
+    )
 
     def __init__(
         self,

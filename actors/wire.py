@@ -25,8 +25,12 @@ _converter = Converter(detailed_validation=False)
 
 
 def _hooks(cls: type[Any]) -> tuple[Callable[[Any], Document], Callable[[Any, Any], Any]]:
-    write: Callable[[Any], Document] = make_dict_unstructure_fn(cls, _converter, _cattrs_omit_if_default=True)
-    read: Callable[[Any, Any], Any] = make_dict_structure_fn(cls, _converter, _cattrs_detailed_validation=False)
+    write: Callable[[Any], Document] = make_dict_unstructure_fn(
+        cls, _converter, _cattrs_omit_if_default=True
+    )
+    read: Callable[[Any, Any], Any] = make_dict_structure_fn(
+        cls, _converter, _cattrs_detailed_validation=False
+    )
     _converter.register_unstructure_hook(cls, write)
     _converter.register_structure_hook(cls, read)
     return write, read

@@ -259,12 +259,8 @@ class Activities:
     ) -> Any:
         call = partial(definition.function, *arguments)
         if definition.executor == "process":
-            return await anyio.to_process.run_sync(
-                call, cancellable=True, limiter=self._processes
-            )
-        return await anyio.to_thread.run_sync(
-            call, abandon_on_cancel=True, limiter=self._threads
-        )
+            return await anyio.to_process.run_sync(call, cancellable=True, limiter=self._processes)
+        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
 
 
 def _context(job: Job) -> ActivityContext:

@@ -35,7 +35,7 @@ class Admission:
         reply: Reply[bool],
         slot: Slot,
     ) -> None:
-        """A client starts an instance; answered when that is durable, or with what is in the way."""
+        """A client starts an instance; answered when that is durable, or by what is in the way."""
         partition, actor = self._partition, slot.actor
         if isinstance(actor, Orchestration):
             if actor.status not in replaceable:

@@ -6,7 +6,7 @@ Every method that changes something returns when the change is durable.
 import os
 from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, TypeVarTuple, overload
+from typing import Any, Self, TypeVar, TypeVarTuple, overload
 
 from ..actors.app import App
 from ..actors.context import EntityContext, OrchestrationContext
@@ -51,7 +51,7 @@ class Client(Control, EntityQueries):
         """The way to the actors; raises `RuntimeClosedError` outside the `async with`."""
         return self._connection.gateway
 
-    async def __aenter__(self) -> "Client":
+    async def __aenter__(self) -> Self:
         await self._connection.open()
         return self
 
@@ -161,7 +161,9 @@ class Client(Control, EntityQueries):
     def entity(self, entity: Any, key: str = "") -> ClientEntity[Any]:
         """An entity, by its class, function, name or id; it need not exist before."""
         app = self.gateway.app
-        entity_id = entity if isinstance(entity, EntityId) else EntityId(app.entity_name(entity), key)
+        entity_id = (
+            entity if isinstance(entity, EntityId) else EntityId(app.entity_name(entity), key)
+        )
         definition = app.entities.get(entity_id.name)
         state_type = entity if isinstance(entity, type) else Any
         if state_type is Any and definition is not None:

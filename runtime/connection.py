@@ -16,9 +16,7 @@ from .lanes import ThreadLane, run_in
 class Connection:
     """Opens what a client was given, and closes only what it has opened."""
 
-    def __init__(
-        self, store: str | os.PathLike[str] | Store | Gateway, app: App | None
-    ) -> None:
+    def __init__(self, store: str | os.PathLike[str] | Store | Gateway, app: App | None) -> None:
         self._given = store
         self._app = app
         self._lane: ThreadLane | None = None

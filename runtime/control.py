@@ -33,7 +33,6 @@ Ts = TypeVarTuple("Ts")
 PAGE_SIZE = 100
 
 
-
 class Reuse:
     """When an instance that has the wanted id gives way to a new one."""
 
@@ -137,9 +136,7 @@ class Control(Queries):
             None,
             dict(row.tags),
         )
-        await gateway.start(
-            chosen, event, Reuse.NON_RUNNING, fresh=restart_with_new_instance_id
-        )
+        await gateway.start(chosen, event, Reuse.NON_RUNNING, fresh=restart_with_new_instance_id)
         return Instance(self, chosen)
 
     async def purge(self, instance_id: str, *, recursive: bool = False) -> PurgeResult:

@@ -29,7 +29,6 @@ Ts = TypeVarTuple("Ts")
 PAGE_SIZE = 100
 
 
-
 class EntityQueries(Queries):
     """The part of the client that reads entities."""
 

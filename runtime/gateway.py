@@ -41,7 +41,12 @@ class Gateway(Protocol):
     new_id: IdSource
 
     async def start(
-        self, instance_id: str, event: ExecutionStarted, replaceable: Collection[Status], *, fresh: bool
+        self,
+        instance_id: str,
+        event: ExecutionStarted,
+        replaceable: Collection[Status],
+        *,
+        fresh: bool,
     ) -> None:
         """Begin an instance; raises `InstanceAlreadyExistsError`."""
         ...
@@ -104,7 +109,12 @@ class LocalGateway:
             partition.requests.discard(reply)
 
     async def start(
-        self, instance_id: str, event: ExecutionStarted, replaceable: Collection[Status], *, fresh: bool
+        self,
+        instance_id: str,
+        event: ExecutionStarted,
+        replaceable: Collection[Status],
+        *,
+        fresh: bool,
     ) -> None:
         """Begin an instance; raises `InstanceAlreadyExistsError`."""
         partition = self._partition
@@ -227,7 +237,12 @@ class StoreGateway:
         self._lane = lane
 
     async def start(
-        self, instance_id: str, event: ExecutionStarted, replaceable: Collection[Status], *, fresh: bool
+        self,
+        instance_id: str,
+        event: ExecutionStarted,
+        replaceable: Collection[Status],
+        *,
+        fresh: bool,
     ) -> None:
         """Begin an instance; raises `InstanceAlreadyExistsError`."""
         row = InstanceRow(

@@ -35,7 +35,6 @@ Ts = TypeVarTuple("Ts")
 PAGE_SIZE = 100
 
 
-
 if TYPE_CHECKING:
     from .control import Control
 
@@ -59,9 +58,7 @@ class Instance(Generic[R]):
         """
         status = await self.client.wait_for_completion(self.instance_id, timeout=timeout)
         if status.runtime_status is not Status.COMPLETED:
-            raise OrchestrationFailedError(
-                self.instance_id, status.runtime_status, _end_of(status)
-            )
+            raise OrchestrationFailedError(self.instance_id, status.runtime_status, _end_of(status))
         return cast("R", status.read_output(self._returns))
 
     async def status(self) -> InstanceStatus | None:
@@ -121,9 +118,7 @@ class ClientEntity(Generic[E]):
         self, operation: str, *args: object, returns: type[R], timeout: float | None = None
     ) -> R: ...
     @overload
-    async def call(
-        self, operation: str, *args: object, timeout: float | None = None
-    ) -> Any: ...
+    async def call(self, operation: str, *args: object, timeout: float | None = None) -> Any: ...
     async def call(  # type: ignore[misc]  # mypy does not match *Ts with *Any
         self, operation: Any, *args: Any, returns: Any = None, timeout: float | None = None
     ) -> Any:
@@ -155,9 +150,7 @@ class ClientEntity(Generic[E]):
         self, operation: Callable[[E, *Ts], object], *args: *Ts, at: datetime | None = None
     ) -> None: ...
     @overload
-    async def signal(
-        self, operation: str, *args: object, at: datetime | None = None
-    ) -> None: ...
+    async def signal(self, operation: str, *args: object, at: datetime | None = None) -> None: ...
     async def signal(self, operation: Any, *args: Any, at: datetime | None = None) -> None:  # type: ignore[misc]  # mypy does not match *Ts with *Any
         """Send an operation of which nobody awaits the result, to be delivered not before `at`."""
         gateway = self._client.gateway

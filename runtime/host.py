@@ -4,7 +4,7 @@ import logging
 import os
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import anyio.abc
@@ -102,7 +102,7 @@ class Runtime:
         self._dead = True
         self._partition.fail(RuntimeClosedError("the runtime was told to die"))
 
-    async def __aenter__(self) -> "Runtime":
+    async def __aenter__(self) -> Self:
         if self._entered:
             raise RuntimeClosedError("a runtime can be entered once; make another one")
         self._entered = True

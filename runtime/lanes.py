@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 import anyio
@@ -17,7 +18,9 @@ Done = Callable[[Any, BaseException | None], None]
 class Lane(Protocol):
     """Runs blocking calls one after another, off the event loop."""
 
-    def submit(self, work: Callable[[], T], done: Callable[[T, BaseException | None], None]) -> None:
+    def submit(
+        self, work: Callable[[], T], done: Callable[[T, BaseException | None], None]
+    ) -> None:
         """Run `work` after all that was submitted before; call `done` on the event loop."""
         ...
 
@@ -38,7 +41,11 @@ def loop_door() -> Post:
     import asyncio  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
-    return lambda callback: loop.call_soon_threadsafe(callback)
+
+    def post(callback: Callable[[], object]) -> None:
+        loop.call_soon_threadsafe(callback)
+
+    return post
 
 
 class ThreadLane:
@@ -71,10 +78,9 @@ class ThreadLane:
             self._deliver(done, value, error)
 
     def _deliver(self, done: Done, value: Any, error: BaseException | None) -> None:
-        try:
+        # When the loop is gone, so is everyone who waited.
+        with suppress(Exception):
             self._post(lambda: done(value, error))
-        except Exception:  # noqa: BLE001, S110 - the loop is gone, and so is everyone who waited
-            pass
 
 
 class InlineLane:

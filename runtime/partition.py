@@ -107,6 +107,7 @@ class Partition:
         self._idle: OrderedDict[str, Slot] = OrderedDict()
         self._to_load: list[str] = []
         self._loaded: list[tuple[int, dict[str, Stored], BaseException | None]] = []
+        self._loads_under_way = 0
         self._life = 0
         self._armed: dict[tuple[str, int], str] = {}
         self._group: anyio.abc.TaskGroup | None = None
@@ -120,7 +121,8 @@ class Partition:
     @property
     def quiet(self) -> bool:
         """Whether nothing is to be done right now, and everything is durable."""
-        return not (self._ready or self._to_load or self._loaded) and self.pipeline.idle
+        loading = self._to_load or self._loads_under_way
+        return not (self._ready or loading) and self.pipeline.idle
 
     def open(self, group: anyio.abc.TaskGroup, activities: Activities) -> None:
         """Run async operations in this task group, and activities there."""
@@ -320,7 +322,7 @@ class Partition:
         self.queue(slot)
 
     def _revived(self, slot: Slot, event: object) -> bool:
-        """A rewound parent's child that is not there any more begins anew, by a message of its own."""
+        """A rewound parent's child that is not there any more begins anew, by its own message."""
         if isinstance(event, ExecutionRewound) and event.restart is not None:
             self.send(Message(slot.id, event.restart))
         return False
@@ -359,6 +361,7 @@ class Partition:
         if self._to_load:
             wanted, self._to_load = self._to_load, []
             life = self._life
+            self._loads_under_way += 1
 
             def done(stored: dict[str, Stored], error: BaseException | None) -> None:
                 self._loaded.append((life, stored if error is None else {}, error))
@@ -371,6 +374,7 @@ class Partition:
         for life, stored, error in loaded:
             if life != self._life:
                 continue
+            self._loads_under_way -= 1
             if error is not None:
                 self.pipeline.failure = error
                 return
@@ -464,9 +468,12 @@ class Partition:
         self._idle.clear()
         self._to_load.clear()
         self._loaded.clear()
+        self._loads_under_way = 0
         self._armed.clear()
         self.callers.clear()
-        unknown = error if isinstance(error, StoreError) else StoreError(f"the store failed: {error!r}")
+        unknown = (
+            error if isinstance(error, StoreError) else StoreError(f"the store failed: {error!r}")
+        )
         if not isinstance(error, StaleOwnerError):
             self.down = unknown
         for reply in list(self.requests):

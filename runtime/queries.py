@@ -33,7 +33,6 @@ Ts = TypeVarTuple("Ts")
 PAGE_SIZE = 100
 
 
-
 class Queries:
     """The part of the client that reads."""
 
@@ -166,9 +165,7 @@ class Queries:
 
         Raises `InstanceNotFoundError`, and `TimeoutError` after `timeout` seconds.
         """
-        return await self._wait(
-            instance_id, lambda row: row.status is not Status.PENDING, timeout
-        )
+        return await self._wait(instance_id, lambda row: row.status is not Status.PENDING, timeout)
 
     async def wait_for_completion(
         self, instance_id: str, *, timeout: float | None = None

@@ -49,9 +49,7 @@ class Recovery:
         """Bring everything unfinished back."""
         partition = self._partition
         partition.horizon = self._clock.now() + self._ahead
-        pending: Pending = await run_in(
-            self._lane, partial(self._store.recover, partition.horizon)
-        )
+        pending: Pending = await run_in(self._lane, partial(self._store.recover, partition.horizon))
         partition.position = max(partition.position, pending.position)
         partition.down = None
         for row in pending.timers:
@@ -77,7 +75,7 @@ class Recovery:
 
     def _try_again(self, slot: Slot) -> None:
         """A parked actor may have been mended by the deployment."""
-        if slot.parked is None or slot.parked.reason == "unreadable" and slot.actor is None:
+        if slot.parked is None or (slot.parked.reason == "unreadable" and slot.actor is None):
             return
         actor = slot.actor
         parked = actor.probe(self._clock.now()) if isinstance(actor, Orchestration) else None
@@ -90,9 +88,7 @@ class Recovery:
         """Start the activities again of which no outcome is known."""
         for instance_id, stored in found.items():
             for execution_id, event in _open_activities(stored):
-                self._partition.activities.start(
-                    instance_id, execution_id, event, recovered=True
-                )
+                self._partition.activities.start(instance_id, execution_id, event, recovered=True)
 
     def _look_further(self) -> None:
         """Move the horizon on, and fetch what lies before it once all is durable."""
@@ -150,5 +146,3 @@ def _open_activities(stored: Stored) -> list[tuple[str, TaskScheduled]]:
     except UnreadableEventError:
         return []
     return [(row.execution_id, event) for event in work.activities.values()]
-
-

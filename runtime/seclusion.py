@@ -98,7 +98,15 @@ def _caller() -> FrameType:
     return sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
 
 
-_PYTHON_READS = ("importlib", "linecache", "tokenize", "zipimport", "traceback", "logging", "inspect")
+_PYTHON_READS = (
+    "importlib",
+    "linecache",
+    "tokenize",
+    "zipimport",
+    "traceback",
+    "logging",
+    "inspect",
+)
 
 
 def _opened_by_python(frame: FrameType | None) -> bool:

@@ -11,7 +11,9 @@ from attrs.validators import ge, gt, in_
 class Settings:
     """Keyword arguments of `Runtime`. Durations are seconds."""
 
-    durability: Literal["full", "relaxed"] = field(default="full", validator=in_(("full", "relaxed")))
+    durability: Literal["full", "relaxed"] = field(
+        default="full", validator=in_(("full", "relaxed"))
+    )
     """`full` syncs the disk at every commit; `relaxed` may lose the last commits when the power
     fails, though not when the process dies."""
     drain_timeout: float = field(default=10.0, validator=ge(0))

@@ -40,9 +40,9 @@ from perdure.actors.retry import RetryPolicy as RetryPolicy
 from perdure.actors.status import Status as Status
 from perdure.actors.tasks import Task as Task
 from perdure.runtime.client import Client as Client
+from perdure.runtime.control import Reuse as Reuse
 from perdure.runtime.handles import ClientEntity as ClientEntity
 from perdure.runtime.handles import Instance as Instance
-from perdure.runtime.control import Reuse as Reuse
 from perdure.runtime.host import Runtime as Runtime
 from perdure.runtime.settings import Settings as Settings
 from perdure.runtime.views import EntityState as EntityState

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import anyio
 import anyio.abc
@@ -139,9 +139,7 @@ class Environment:
         assert self._group is not None  # noqa: S101 - entered before
         await self._group.start(self._serve, runtime)
 
-    async def _serve(
-        self, runtime: Runtime, *, task_status: anyio.abc.TaskStatus[None]
-    ) -> None:
+    async def _serve(self, runtime: Runtime, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         self._leave, self._left = anyio.Event(), anyio.Event()
         try:
             async with runtime:
@@ -158,7 +156,7 @@ class Environment:
     def _new_id(self) -> str:
         return f"{next(self._ids):032x}"
 
-    async def __aenter__(self) -> "Environment":
+    async def __aenter__(self) -> Self:
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
         try:

@@ -1,4 +1,4 @@
-"""The deploy check for a user's own tests: does the code at hand still follow this history?"""
+"""The deploy check for a user's own tests: whether code still follows a recorded history."""
 
 from collections.abc import Sequence
 
@@ -81,5 +81,3 @@ def _started(turns: list[Turn]) -> ExecutionStarted:
             if isinstance(event, ExecutionStarted):
                 return event
     raise ValueError("the history has no ExecutionStarted: it is empty, or not an orchestration's")
-
-

@@ -1,0 +1,123 @@
+"""The activity behind `ctx.call_http`, in a worker thread by the standard library.
+
+Answers of every status are returned, unless the request says which of them are failures. Of
+redirects only those of a GET or HEAD to the same origin are followed; the others are answers. A
+body larger than the App's cap for payloads fails the call.
+"""
+
+import urllib.request
+from email.message import Message
+from http.client import HTTPException
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+
+from ..actors.app import App
+from ..actors.definitions import ActivityDefinition, Input, Signature
+from ..actors.durable_http import (
+    HTTP_ACTIVITY,
+    DurableHttpRequest,
+    DurableHttpResponse,
+    same_origin,
+)
+from ..actors.errors import HttpRequestError, PayloadTooLargeError, TokenNotAvailableError
+
+
+class _StayHome(urllib.request.HTTPRedirectHandler):
+    """Follows redirects that can neither leak credentials nor repeat an effect."""
+
+    max_redirections = 5
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: Message,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if req.get_method() not in {"GET", "HEAD"} or not same_origin(req.full_url, newurl):
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Speaks http and https only, through the proxies of the environment."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler(),
+        urllib.request.HTTPHandler(),
+        urllib.request.HTTPSHandler(),
+        _StayHome(),
+        urllib.request.HTTPErrorProcessor(),
+        urllib.request.HTTPDefaultErrorHandler(),
+    ):
+        opener.add_handler(handler)
+    return opener
+
+
+def http_activity(app: App) -> ActivityDefinition:
+    """The definition for an App, whose token provider and cap it uses."""
+
+    def perform(said: dict[str, Any]) -> dict[str, Any]:
+        request = DurableHttpRequest.from_json(said)
+        headers = {"User-Agent": "perdure", **request.headers, **_authorization(app, request)}
+        response = _sent(request, headers, app.codec.payload_bytes_max)
+        if request.fails(response.status_code):
+            raise HttpRequestError(
+                request.method, request.uri, f"status {response.status_code}", response.status_code
+            )
+        return response.to_json()
+
+    signature = Signature(HTTP_ACTIVITY, (Input("request", Any, required=True),))
+    return ActivityDefinition(HTTP_ACTIVITY, perform, signature, False, "thread")  # noqa: FBT003
+
+
+def _authorization(app: App, request: DurableHttpRequest) -> dict[str, str]:
+    source = request.token_source
+    if source is None:
+        return {}
+    if app.token_provider is None:
+        raise TokenNotAvailableError(source.resource)
+    return {"Authorization": f"Bearer {app.token_provider(source)}"}
+
+
+def _sent(request: DurableHttpRequest, headers: dict[str, str], cap: int) -> DurableHttpResponse:
+    data = None if request.content is None else request.content.encode()
+    asked = urllib.request.Request(  # noqa: S310 - the request takes http and https only
+        request.uri, data, headers, method=request.method
+    )
+    try:
+        answer = _opener().open(asked, timeout=request.timeout)
+    except HTTPError as error:
+        answer = error
+    except (OSError, HTTPException) as error:
+        raise _failed(request, error) from error
+    with answer:
+        try:
+            body = answer.read(cap + 1)
+        except (OSError, HTTPException) as error:
+            raise _failed(request, error) from error
+    if len(body) > cap:
+        raise PayloadTooLargeError(f"the answer of {request.uri.partition('?')[0]}", len(body), cap)
+    return DurableHttpResponse(answer.status, _joined(answer.headers), _text(answer.headers, body))
+
+
+def _failed(request: DurableHttpRequest, error: Exception) -> Exception:
+    reason = error.reason if isinstance(error, URLError) else error
+    if isinstance(reason, TimeoutError):
+        text = f"{request.method} {request.uri.partition('?')[0]} took longer than"
+        return TimeoutError(f"{text} {request.timeout:g} s")
+    return HttpRequestError(request.method, request.uri, str(reason) or repr(reason))
+
+
+def _joined(headers: Message) -> dict[str, str]:
+    names = {name.casefold(): name for name in reversed(headers.keys())}
+    return {name: ", ".join(headers.get_all(name, [])) for name in names.values()}
+
+
+def _text(headers: Message, body: bytes) -> str:
+    try:
+        return body.decode(headers.get_content_charset("utf-8"), "replace")
+    except LookupError:
+        return body.decode("utf-8", "replace")
