@@ -1,0 +1,1 @@
+"""What Perdure does in a second: `python -m benchmarks --help`."""

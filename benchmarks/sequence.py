@@ -1,0 +1,40 @@
+"""sequence: orchestrations of many steps; a latency is the time between two steps."""
+
+import time
+from itertools import pairwise
+
+from perdure import App, OrchestrationContext
+
+from .bench import Bench
+
+
+def program(at: list[float]) -> App:
+    """An App that notes when each step ran."""
+    app = App("sequence")
+
+    @app.activity
+    async def step(number: int) -> int:
+        at.append(time.perf_counter())
+        return number
+
+    @app.orchestration(name="sequence")
+    async def sequence(ctx: OrchestrationContext, steps: int) -> None:
+        for number in range(steps):
+            await ctx.call_activity(step, number)
+
+    return app
+
+
+async def run(bench: Bench) -> int:
+    """Give the number of steps."""
+    at: list[float] = []
+    async with bench.runtime(program(at)) as runtime:
+
+        async def one(_: int) -> None:
+            instance = await runtime.client.start_new("sequence", bench.sizes.steps)
+            await instance.result()
+
+        with bench.clock(lambda: runtime.partition.pipeline.commits):
+            await bench.crowd(one)
+    bench.latencies[:] = [later - earlier for earlier, later in pairwise(at)]
+    return bench.sizes.count * bench.sizes.steps
