@@ -92,7 +92,8 @@ class EntityLock:
         return self
 
     async def __aenter__(self) -> Self:
-        return await self
+        await self
+        return self
 
     async def __aexit__(self, *_: object) -> None:
         self.release()

@@ -14,17 +14,21 @@ from attrs import evolve
 
 from perdure.actors.app import App
 from perdure.actors.definitions import ActivityDefinition
+from perdure.actors.durable_http import HTTP_ACTIVITY
 from perdure.actors.moments import micros
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.store import Store
 from perdure.runtime.client import Client
 from perdure.runtime.host import Runtime, Seams
+from perdure.runtime.http_activity import http_activity
 from perdure.runtime.lanes import InlineLane
 
 from .clock import VirtualClock
 
 LATER_THAN_ANY_TEST = 100 * 365 * 86_400.0
-IDLE_PASSES = 8
+HOUSEKEEPING = round(LATER_THAN_ANY_TEST * 1_000_000 / 4)
+"""What lies so far ahead is the runtime looking for more timers, and no test waits for it."""
+IDLE_PASSES = 10
 
 
 class Environment:
@@ -189,18 +193,35 @@ class Environment:
         self._runtime = None
 
     async def _let_time_pass(self) -> None:
+        """Jump to the next timer once somebody waits and has waited in vain for a while."""
+        passes = 0
         while True:
-            await self.settle()
-            nearest = self.clock.nearest
-            partition = self.runtime.partition
-            if nearest is not None and (partition.watchers or partition.requests):
-                self.clock.advance_to(nearest)
+            if not (self._awaited and self._still):
+                passes = 0
+                await anyio.sleep(0.0002)
+            elif passes < IDLE_PASSES:
+                passes += 1
+                await anyio.lowlevel.checkpoint()
             else:
-                await anyio.sleep(0.0005)
+                passes = 0
+                self._jump()
+                await anyio.lowlevel.checkpoint()
+
+    @property
+    def _awaited(self) -> bool:
+        partition = self.runtime.partition
+        return bool(partition.watchers or partition.requests)
+
+    def _jump(self) -> None:
+        nearest = self.clock.nearest
+        if nearest is not None and nearest < self.clock.now() + HOUSEKEEPING:
+            self.clock.advance_to(nearest)
 
 
 def _copied(app: App) -> App:
     copy = App(app.name, default_version=app.default_version)
     copy.codec = app.codec
+    copy.token_provider = app.token_provider
+    copy.built_in[HTTP_ACTIVITY] = http_activity(copy)
     copy.include(app)
     return copy
