@@ -1,0 +1,62 @@
+"""`python -m benchmarks`: what it prints, and how it refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import fields
+
+from benchmarks.__main__ import main
+from benchmarks.bench import Row
+
+ROOT = Path(__file__).parents[2]
+KEYS = [field.name for field in fields(Row)]
+
+
+def bench(*arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    ).stdout
+
+
+def test_json_lines_have_one_object_per_workload() -> None:
+    printed = bench(
+        "hello", "floor", "--json", "--count=3", "--concurrency=2", "--steps=1", "--backend=trio"
+    )
+    rows = [json.loads(line) for line in printed.splitlines()]
+    assert [row["workload"] for row in rows] == ["hello", "floor"]
+    assert all(list(row) == KEYS for row in rows)
+    assert {(row["n"], row["concurrency"], row["backend"]) for row in rows} == {(3, 2, "trio")}
+
+
+def test_the_table_has_a_heading_and_lines(tmp_path: Path) -> None:
+    place = f"sqlite:///{tmp_path / 'kept.db'}"
+    heading, line = bench("calls", "--count=2", "--store", place).splitlines()
+    assert heading.split() == KEYS
+    assert line.split()[:5] == ["calls", place, "asyncio", "2", "50"]
+    assert (tmp_path / "kept.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["goodbye"], "there is no workload 'goodbye', only floor, hello"),
+        (["hello", "--count=0"], "'0' is not a whole number above 0"),
+        (["hello", "--steps=many"], "'many' is not a whole number above 0"),
+        (["--store=redis://here"], "'redis://here' is not memory, sqlite or sqlite:///file.db"),
+        (["--backend=curio"], "invalid choice: 'curio'"),
+        (["--speed=9"], "unrecognized arguments: --speed=9"),
+    ],
+)
+def test_a_bad_option_is_named(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert complaint in capsys.readouterr().err

@@ -1,0 +1,66 @@
+"""Each workload does what it says, in sizes that only show that it works."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+from attrs import fields
+
+from benchmarks.bench import Bench, Row, Sizes, percentile
+from benchmarks.workloads import WORKLOADS
+
+KEYS = [
+    "workload",
+    "store",
+    "backend",
+    "n",
+    "concurrency",
+    "seconds",
+    "per_second",
+    "p50_ms",
+    "p99_ms",
+    "peak_rss_mb",
+    "commits",
+    "cpu_seconds",
+]
+THINGS_DONE = {
+    "floor": 3,
+    "hello": 3,
+    "fanout": 12,
+    "signals": 3,
+    "calls": 3,
+    "transfer": 3,
+    "timers": 12,
+    "events": 12,
+    "recovery": 3,
+    "sequence": 12,
+    "replay": 12,
+    "sleepers": 3,
+}
+WITHOUT_COMMITS = {"replay", "sleepers"}
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("name", WORKLOADS)
+async def test_a_workload_measures_what_was_done(name: str, kind: str, tmp_path: Path) -> None:
+    bench = Bench(Sizes(count=3, concurrency=2, steps=4), kind, tmp_path)
+    try:
+        with anyio.fail_after(50):
+            n = await WORKLOADS[name].run(bench)
+    finally:
+        bench.close()
+    row = bench.row(name, "here", n)
+    assert (row.workload, row.store, row.backend) == (name, kind, "here")
+    assert row.n == THINGS_DONE[name]
+    assert row.per_second > 0
+    assert row.p50_ms <= row.p99_ms
+    assert (row.commits == 0) == (name in WITHOUT_COMMITS)
+
+
+def test_a_row_has_the_keys_of_the_contract() -> None:
+    assert [field.name for field in fields(Row)] == KEYS
+
+
+@pytest.mark.parametrize(("part", "value"), [(0.5, 50.0), (0.99, 99.0), (1.0, 100.0)])
+def test_a_percentile_is_one_of_the_values(part: float, value: float) -> None:
+    assert percentile([float(n) for n in range(100, 0, -1)], part) == value
