@@ -22,4 +22,4 @@ async def wrong(ctx: OrchestrationContext, client: Client) -> None:
     await client.start_new(buy)  # type: ignore[call-arg, arg-type]
     await client.entity(Account, "a").call(Account.deposit, "much")  # type: ignore[arg-type]
     text: str = await ctx.call_activity(weigh, Order("tea", 1))  # type: ignore[arg-type]
-    print(text)
+    assert text
