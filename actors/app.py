@@ -19,6 +19,7 @@ from .definitions import (
     parameters_of,
     signature_of,
 )
+from .durable_http import TokenProvider
 from .errors import DefinitionNotFoundError, RegistrationError
 from .retry import RetryPolicy
 
@@ -30,7 +31,8 @@ class App:
     """Activities, orchestrations and entities under their names.
 
     `converter` replaces `perdure.default_converter()`; `payload_bytes_max` caps each payload;
-    `default_version` is the version of instances that are started by name without one.
+    `default_version` is the version of instances that are started by name without one;
+    `token_provider` gets the access tokens of HTTP calls with a `TokenSource`, in a worker thread.
     """
 
     def __init__(
@@ -40,10 +42,14 @@ class App:
         converter: Converter | None = None,
         default_version: str | None = None,
         payload_bytes_max: int = PAYLOAD_BYTES_MAX,
+        token_provider: TokenProvider | None = None,
     ) -> None:
         self.name = name
         self.codec = Codec(converter, payload_bytes_max)
         self.default_version = default_version
+        self.token_provider = token_provider
+        self.built_in: dict[str, ActivityDefinition] = {}
+        """Activities that every App has, besides those that a user registers."""
         self.activities: dict[str, ActivityDefinition] = {}
         self.orchestrations: dict[tuple[str, str | None], OrchestrationDefinition] = {}
         self.entities: dict[str, EntityDefinition] = {}
@@ -136,6 +142,9 @@ class App:
 
     def replace_activity(self, definition: ActivityDefinition) -> None:
         """Put another definition in the place of the activity with its name, for tests."""
+        if definition.name not in self.activities:
+            self.built_in[definition.name] = definition
+            return
         replaced = self.activities[definition.name]
         self.activities[definition.name] = definition
         self._by_callable["activity", replaced.function] = definition
@@ -146,7 +155,7 @@ class App:
     def activity_of(self, target: str | Callable[..., Any]) -> ActivityDefinition:
         """The activity of that name or function; raises `DefinitionNotFoundError`."""
         if isinstance(target, str):
-            found = self.activities.get(target)
+            found = self.activities.get(target) or self.built_in.get(target)
         else:
             found = self._by_callable.get(("activity", target))
         if found is None:
@@ -354,15 +363,16 @@ def _operations(cls: type, entity: str) -> dict[str, Operation]:
             raise RegistrationError(
                 entity, f"operations {other!r} and {name!r} differ only in case"
             )
-        operations[name.casefold()] = _operation(function, name, entity)
+        operations[name.casefold()] = _operation(function, name, entity, cls)
     return operations
 
 
-def _operation(function: Callable[..., Any], name: str, entity: str) -> Operation:
+def _operation(function: Callable[..., Any], name: str, entity: str, cls: type) -> Operation:
     shown = f"{entity}.{name}"
-    parameters = parameters_of(function, shown)[1:]
+    parameters = parameters_of(function, shown, cls)[1:]
     takes_context = bool(parameters) and is_context(parameters[0].annotation, "EntityContext")
-    signature = signature_of(function, shown, parameters[1:] if takes_context else parameters)
+    inputs = parameters[1:] if takes_context else parameters
+    signature = signature_of(function, shown, inputs, cls)
     return Operation(
         name, function, signature, takes_context, inspect.iscoroutinefunction(function)
     )

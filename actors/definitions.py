@@ -161,23 +161,31 @@ def is_context(annotation: Any, kind: str) -> bool:
     return getattr(annotation, "__name__", None) == kind
 
 
-def parameters_of(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
-    """The parameters, with annotations resolved as far as possible."""
+def parameters_of(
+    function: Callable[..., Any], name: str, owner: type | None = None
+) -> list[inspect.Parameter]:
+    """The parameters, with annotations resolved as far as possible.
+
+    `owner` is the class of a method: it may be named there, though it is being defined.
+    """
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError) as error:
         raise RegistrationError(name, f"it has no signature: {error}") from error
-    hints = hints_of(function)
+    hints = hints_of(function, owner)
     return [
         parameter.replace(annotation=hints.get(parameter.name, parameter.annotation))
         for parameter in signature.parameters.values()
     ]
 
 
-def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(function: Callable[..., Any], owner: type | None = None) -> dict[str, Any]:
     """Annotations by name; one that cannot be resolved stays a text."""
+    names = _closure(function)
+    if owner is not None:
+        names[owner.__name__] = owner
     try:
-        return get_type_hints(function, localns=_closure(function), include_extras=True)
+        return get_type_hints(function, localns=names, include_extras=True)
     except Exception:  # noqa: BLE001 - a name that is not there yet must not stop the others
         return dict(getattr(function, "__annotations__", {}))
 
@@ -195,7 +203,10 @@ def _closure(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def signature_of(
-    function: Callable[..., Any], name: str, parameters: list[inspect.Parameter]
+    function: Callable[..., Any],
+    name: str,
+    parameters: list[inspect.Parameter],
+    owner: type | None = None,
 ) -> Signature:
     """The signature made of these input parameters; raises `RegistrationError`."""
     inputs: list[Input] = []
@@ -213,7 +224,7 @@ def signature_of(
                 )
         elif parameter.kind is not inspect.Parameter.VAR_KEYWORD:
             inputs.append(Input(parameter.name, _type(parameter.annotation), required))
-    returns = hints_of(function).get("return", Any)
+    returns = hints_of(function, owner).get("return", Any)
     return Signature(name, tuple(inputs), _result(returns), variadic)
 
 
