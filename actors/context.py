@@ -14,6 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
 from .activity_context import ActivityContext
+from .durable_http import (
+    HTTP_TIMEOUT,
+    DurableHttpRequest,
+    DurableHttpResponse,
+    TokenSource,
+)
 from .entity_calls import EntityCalls
 from .entity_context import EntityContext
 from .errors import Cancelled, InstanceIdError, LockingRulesViolationError
@@ -22,6 +28,7 @@ from .history import (
     SubOrchestrationInstanceCreated,
     TaskScheduled,
 )
+from .http_exchange import Exchange, failing_statuses, written
 from .identity import checked_instance_id
 from .kernel import Fiber
 from .logger import ReplaySafeLogger
@@ -332,6 +339,39 @@ class OrchestrationContext(EntityCalls):
         checked_instance_id(instance_id)
         if instance_id in (self.instance_id, self.parent_instance_id):
             raise InstanceIdError(instance_id, "it is the id of this orchestration or its parent")
+
+    def call_http(
+        self,
+        method: str,
+        uri: str,
+        *,
+        content: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: timedelta | float | None = None,
+        asynchronous_pattern: bool = True,
+        retry: RetryPolicy | None = None,
+        token_source: TokenSource | None = None,
+    ) -> Task[DurableHttpResponse]:
+        """Send an HTTP request, at least once; an answer of any status is the result.
+
+        `content` is a text, or a value to be sent as JSON. A 202 with a `Location` is polled at
+        the pace of `Retry-After` (else every 30 s) until it is something else, unless
+        `asynchronous_pattern` is False. With `retry`, 4xx and 5xx, or the statuses of an
+        `HttpRetryPolicy`, are failures that are tried again. `timeout` bounds each request: 100 s
+        unless given. Awaiting raises `TaskFailedError` when no answer came. Headers are kept in
+        the history; a `token_source` keeps a credential out of it. Raises `ValueError` for a URI
+        that is not http or https.
+        """
+        request = DurableHttpRequest(
+            method,
+            uri,
+            *written(self._execution.codec, content, headers or {}),
+            HTTP_TIMEOUT if timeout is None else seconds_of(timeout),
+            asynchronous_pattern,
+            token_source,
+            failing_statuses(retry),
+        )
+        return Exchange(self._execution, request, retry).begin()
 
     def create_timer(self, due: Due) -> Task[None]:
         """A timer that is done at `due` (naive means UTC) or after it (a timedelta); any length."""

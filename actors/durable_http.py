@@ -62,6 +62,10 @@ def _checked_uri(_: object, __: object, uri: str) -> None:
         raise ValueError("credentials in a URI would end up in logs; use headers or a TokenSource")
 
 
+def _upper(method: str) -> str:
+    return method.upper()
+
+
 def _checked_method(_: object, __: object, method: str) -> None:
     if not (method.isascii() and method.replace("-", "").isalpha()):
         raise ValueError(f"{method!r} is not an HTTP method")
@@ -71,7 +75,7 @@ def _checked_method(_: object, __: object, method: str) -> None:
 class DurableHttpRequest:
     """What `call_http` sends."""
 
-    method: str = field(converter=str.upper, validator=_checked_method)
+    method: str = field(converter=_upper, validator=_checked_method)
     uri: str = field(validator=_checked_uri)
     headers: Mapping[str, str] = Factory(dict[str, str])
     content: str | None = None

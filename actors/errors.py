@@ -148,6 +148,34 @@ class TaskCancelledError(PerdureError):
     """Raised by awaiting a task on which `cancel()` was called."""
 
 
+class HttpRequestError(PerdureError):
+    """What `TaskFailedError` tells of an HTTP call without an answer, or with one to retry."""
+
+    def __init__(self, method: str, uri: str, problem: str, status_code: int | None = None) -> None:
+        shown = uri.partition("?")[0]
+        super().__init__(f"{method} {shown}: {problem}")
+        self.method = method
+        self.uri = shown
+        self.status_code = status_code
+
+    def failure_properties(self) -> dict[str, object]:
+        """What the failure's details keep."""
+        return {"method": self.method, "uri": self.uri, "status_code": self.status_code}
+
+
+class TokenNotAvailableError(PerdureError):
+    """What `TaskFailedError` tells of an HTTP call whose access token nobody provides."""
+
+    non_retriable = True
+
+    def __init__(self, resource: str) -> None:
+        super().__init__(
+            f"no access token for {resource!r} is available; "
+            "give the App a way to get one: App(token_provider=...)"
+        )
+        self.resource = resource
+
+
 class InstanceNotFoundError(PerdureError, LookupError):
     """Raised when there is no instance with that id."""
 

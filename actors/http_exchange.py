@@ -4,12 +4,15 @@ Each request is an activity with an id of its own, each pause between polls a du
 first request is asked for at the call; a fiber beside the caller follows the answers.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from .codec import Codec
 from .durable_http import (
     HTTP_ACTIVITY,
     DurableHttpRequest,
     DurableHttpResponse,
+    HttpRetryPolicy,
     poll_delay,
     poll_of,
 )
@@ -39,7 +42,7 @@ class Exchange:
             return self._response
         name = self._response.name
         answer: Task[DurableHttpResponse] = Task(self._execution.kernel, name)
-        answer.on_cancel(lambda: self._waits_for.cancel())
+        answer.on_cancel(self._give_up)
 
         def ended(_: Fiber, value: Any, error: BaseException | None) -> None:
             if error is None:
@@ -49,6 +52,9 @@ class Exchange:
 
         self._execution.kernel.spawn(self._follow(), name, ended)
         return answer
+
+    def _give_up(self) -> None:
+        self._waits_for.cancel()
 
     async def _follow(self) -> DurableHttpResponse:
         while True:
@@ -89,3 +95,23 @@ class Exchange:
         )
         pause.on_cancel(timer.cancel)
         return pause
+
+
+def written(
+    codec: Codec, content: object, headers: Mapping[str, str]
+) -> tuple[dict[str, str], str | None]:
+    """The headers and the body for this content: a text as it is, another value as JSON."""
+    if content is None:
+        return dict(headers), None
+    is_text = isinstance(content, str)
+    body = content if isinstance(content, str) else codec.write(content, "content of call_http")
+    if any(name.casefold() == "content-type" for name in headers):
+        return dict(headers), body
+    return {"Content-Type": "text/plain" if is_text else "application/json", **headers}, body
+
+
+def failing_statuses(retry: RetryPolicy | None) -> tuple[int, ...] | None:
+    """Which statuses make an attempt fail under this policy; see `DurableHttpRequest`."""
+    if retry is None:
+        return None
+    return retry.status_codes if isinstance(retry, HttpRetryPolicy) else ()

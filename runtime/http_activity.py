@@ -70,7 +70,7 @@ def http_activity(app: App) -> ActivityDefinition:
         return response.to_json()
 
     signature = Signature(HTTP_ACTIVITY, (Input("request", Any, required=True),))
-    return ActivityDefinition(HTTP_ACTIVITY, perform, signature, False, "thread")  # noqa: FBT003
+    return ActivityDefinition(HTTP_ACTIVITY, perform, signature, False, "thread")
 
 
 def _authorization(app: App, request: DurableHttpRequest) -> dict[str, str]:
@@ -88,7 +88,7 @@ def _sent(request: DurableHttpRequest, headers: dict[str, str], cap: int) -> Dur
         request.uri, data, headers, method=request.method
     )
     try:
-        answer = _opener().open(asked, timeout=request.timeout)
+        answer: Any = _opener().open(asked, timeout=request.timeout)
     except HTTPError as error:
         answer = error
     except (OSError, HTTPException) as error:

@@ -10,10 +10,15 @@ from perdure.actors.context import EntityContext as EntityContext
 from perdure.actors.context import EntityLock as EntityLock
 from perdure.actors.context import EntityProxy as EntityProxy
 from perdure.actors.context import OrchestrationContext as OrchestrationContext
+from perdure.actors.durable_http import DurableHttpRequest as DurableHttpRequest
+from perdure.actors.durable_http import DurableHttpResponse as DurableHttpResponse
+from perdure.actors.durable_http import HttpRetryPolicy as HttpRetryPolicy
+from perdure.actors.durable_http import TokenSource as TokenSource
 from perdure.actors.effects import Parked as Parked
 from perdure.actors.errors import ArityError as ArityError
 from perdure.actors.errors import DefinitionNotFoundError as DefinitionNotFoundError
 from perdure.actors.errors import EntityOperationFailedError as EntityOperationFailedError
+from perdure.actors.errors import HttpRequestError as HttpRequestError
 from perdure.actors.errors import InstanceAlreadyExistsError as InstanceAlreadyExistsError
 from perdure.actors.errors import InstanceIdError as InstanceIdError
 from perdure.actors.errors import InstanceNotFoundError as InstanceNotFoundError
@@ -34,6 +39,7 @@ from perdure.actors.errors import StoreInUseError as StoreInUseError
 from perdure.actors.errors import StoreVersionError as StoreVersionError
 from perdure.actors.errors import TaskCancelledError as TaskCancelledError
 from perdure.actors.errors import TaskFailedError as TaskFailedError
+from perdure.actors.errors import TokenNotAvailableError as TokenNotAvailableError
 from perdure.actors.failure import FailureDetails as FailureDetails
 from perdure.actors.identity import EntityId as EntityId
 from perdure.actors.retry import RetryPolicy as RetryPolicy
@@ -61,6 +67,8 @@ __all__ = [
     "Client",
     "ClientEntity",
     "DefinitionNotFoundError",
+    "DurableHttpRequest",
+    "DurableHttpResponse",
     "EntityContext",
     "EntityId",
     "EntityLock",
@@ -69,6 +77,8 @@ __all__ = [
     "EntityState",
     "FailureDetails",
     "HistoryEvent",
+    "HttpRequestError",
+    "HttpRetryPolicy",
     "Instance",
     "InstanceAlreadyExistsError",
     "InstanceIdError",
@@ -101,6 +111,8 @@ __all__ = [
     "Task",
     "TaskCancelledError",
     "TaskFailedError",
+    "TokenNotAvailableError",
+    "TokenSource",
     "Waiting",
     "__version__",
     "default_converter",
