@@ -27,6 +27,7 @@ from ..actors.failure import FailureDetails, details_of
 from ..actors.history import Payload, TaskCompleted, TaskFailed, TaskScheduled
 from ..actors.messages import Message
 from .clock import Bell, Clock
+from .outcome import outcome_of
 from .settings import Settings
 from .timers import Timers
 
@@ -49,8 +50,8 @@ class Job:
 
     @property
     def key(self) -> Key:
-        """What tells it from all other jobs that may be wanted."""
-        return self.instance_id, self.event.id
+        """Which call of its instance it is for."""
+        return self.execution_id, self.event.id
 
     def give_up(self) -> None:
         """Nobody wants its outcome any more."""
@@ -75,7 +76,7 @@ class Activities:
         self._clock = clock
         self._timers = timers
         self._report = report
-        self._jobs: dict[str, dict[int, Job]] = {}
+        self._jobs: dict[str, dict[Key, Job]] = {}
         self._queue: deque[Job] = deque()
         self._idle: list[Bell] = []
         self._workers = 0
@@ -100,20 +101,19 @@ class Activities:
 
         One without a definition fails; if it was `recovered` it waits for a deployment instead.
         """
-        of_instance = self._jobs.setdefault(instance_id, {})
-        known = of_instance.get(event.id)
-        if known is not None and known.event.attempt == event.attempt:
-            known.execution_id = execution_id
-            return
         job = Job(instance_id, execution_id, event)
+        of_instance = self._jobs.setdefault(instance_id, {})
+        known = of_instance.get(job.key)
+        if known is not None and known.event.attempt == event.attempt:
+            return
         try:
             job.definition = self._app.activity_of(event.name)
         except DefinitionNotFoundError as error:
             self._missing(job, error, recovered=recovered)
             return
-        of_instance[event.id] = job
+        of_instance[job.key] = job
         if event.due is not None and event.due > self._clock.now():
-            self._timers.call_at(event.due, partial(self._enqueue, job))
+            self._timers.call_at(event.due, partial(self._enqueue, job), lasting=True)
         else:
             self._enqueue(job)
 
@@ -124,17 +124,17 @@ class Activities:
         else:
             self._send(job, self._failed(job, details_of(error)))
 
-    def cancel(self, instance_id: str, task_id: int) -> None:
+    def cancel(self, instance_id: str, execution_id: str, task_id: int) -> None:
         """Give up one activity, if it runs or waits."""
-        job = self._jobs.get(instance_id, {}).get(task_id)
+        job = self._jobs.get(instance_id, {}).get((execution_id, task_id))
         if job is not None:
             self._forget(job)
             job.give_up()
 
     def cancel_all(self, instance_id: str) -> None:
         """Give up all activities of an instance."""
-        for task_id in list(self._jobs.get(instance_id, {})):
-            self.cancel(instance_id, task_id)
+        for execution_id, task_id in list(self._jobs.get(instance_id, {})):
+            self.cancel(instance_id, execution_id, task_id)
 
     async def drain(self) -> None:
         """Start nothing more, and wait for what runs."""
@@ -144,8 +144,8 @@ class Activities:
 
     def _forget(self, job: Job) -> None:
         of_instance = self._jobs.get(job.instance_id)
-        if of_instance is not None and of_instance.get(job.event.id) in (job, None):
-            of_instance.pop(job.event.id, None)
+        if of_instance is not None and of_instance.get(job.key) in (job, None):
+            of_instance.pop(job.key, None)
             if not of_instance:
                 del self._jobs[job.instance_id]
 
@@ -224,12 +224,12 @@ class Activities:
                 job.timed_out = True
                 job.scope.cancel()
 
-        self._timers.call_at(self._clock.now() + round(job.event.timeout * 1_000_000), too_late)
+        due = self._clock.now() + round(job.event.timeout * 1_000_000)
+        self._timers.call_at(due, too_late, lasting=True)
 
     async def _outcome(self, job: Job) -> TaskCompleted | TaskFailed:
-        try:
-            result = await self._run(job)
-        except Exception as error:  # noqa: BLE001 - the activity's failure is its caller's
+        result, error = await outcome_of(self._run(job))
+        if error is not None:
             return self._failed(job, details_of(error))
         event = job.event
         return TaskCompleted(self._clock.now(), event.id, result, event.attempt)
@@ -248,8 +248,9 @@ class Activities:
         if definition.takes_context:
             arguments = (_context(job), *arguments)
         if definition.executor == "loop":
-            called = contextvars.copy_context().run(definition.function, *arguments)
-            value = await _in_context(called, contextvars.copy_context())
+            context = contextvars.copy_context()
+            called = context.run(definition.function, *arguments)
+            value = await _in_context(called, context)
         else:
             value = await self._run_elsewhere(definition, arguments)
         return codec.write(value, f"result of {name}")

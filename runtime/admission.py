@@ -40,7 +40,7 @@ class Admission:
         if isinstance(actor, Orchestration):
             if actor.status not in replaceable:
                 error = InstanceAlreadyExistsError(slot.id, actor.status)
-                partition.refuse(reply, error)
+                partition.refuse_once_durable(slot, reply, error)
                 return
             if not actor.status.is_terminal:
                 self._end(slot, actor, event.at)
@@ -75,7 +75,7 @@ class Admission:
     def _begin(self, slot: Slot, event: ExecutionStarted) -> None:
         batch, before = self._partition.batch, slot.actor
         if isinstance(before, Orchestration):
-            batch.claims.setdefault(slot.id, before.execution_id)
+            batch.claims.setdefault(slot.id, slot.stored_execution)
             batch.reset(slot.id)
             for waiting in (*before.inbox, *before.waiting):
                 batch.take(waiting)

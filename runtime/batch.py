@@ -97,6 +97,7 @@ def _write(slot: Slot, commit: Commit) -> None:
     match slot.actor:
         case Orchestration() as orchestration:
             commit.instances[slot.id] = instance_row(orchestration, slot)
+            slot.stored_execution = orchestration.execution_id
         case Entity() as entity:
             commit.entities[slot.id] = entity_row(entity, slot)
         case None:

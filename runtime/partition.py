@@ -20,7 +20,7 @@ import anyio.lowlevel
 
 from ..actors.effects import AsyncOperation, Effects, Parked
 from ..actors.entity import Entity
-from ..actors.errors import StaleOwnerError, StoreError
+from ..actors.errors import PerdureError, StoreError
 from ..actors.failure import details_of
 from ..actors.history import (
     EntityOperationCompleted,
@@ -41,6 +41,7 @@ from .admission import Admission
 from .batch import Batch, turn_rows
 from .clock import Bell, Clock
 from .lanes import Lane
+from .outcome import outcome_of
 from .pipeline import Pipeline
 from .reply import Reply
 from .restore import Restorer
@@ -92,15 +93,19 @@ class Partition:
         self._restorer = restorer
         self._writer, self._reader = lanes
         self.bell = Bell()
+        self._resting = Bell()
         self.pipeline = Pipeline(store, self._writer, self.bell.ring)
         self.activities: Activities
         self.admission = Admission(self, restorer)
-        self.down: StoreError | None = StoreError("the runtime is starting")
+        self.down: PerdureError | None = StoreError("the runtime is starting")
+        """Why clients cannot be served, while they cannot."""
         self.slots: dict[str, Slot] = {}
         self.position = 0
         self.horizon = 0
         self.requests: set[Reply[Any]] = set()
         """Clients' requests that are not answered yet."""
+        self.watches: set[Reply[Any]] = set()
+        """Clients that wait for an instance; they outlive recoveries."""
         self.callers: dict[str, Reply[Answer]] = {}
         self.watchers: dict[str, list[Callable[[InstanceRow], object]]] = {}
         self._ready: ReadyQueue = ready if ready is not None else deque()
@@ -108,15 +113,21 @@ class Partition:
         self._to_load: list[str] = []
         self._loaded: list[tuple[int, dict[str, Stored], BaseException | None]] = []
         self._loads_under_way = 0
-        self._life = 0
+        self.life = 0
+        """Counts recoveries: what was asked for in an earlier life is not wanted any more."""
         self._armed: dict[tuple[str, int], str] = {}
         self._group: anyio.abc.TaskGroup | None = None
-        self.operations_running = 0
+        self._operations: set[anyio.CancelScope] = set()
 
     @property
     def batch(self) -> Batch:
         """What becomes durable next."""
         return self.pipeline.batch
+
+    @property
+    def operations_running(self) -> int:
+        """How many async entity operations run now."""
+        return len(self._operations)
 
     @property
     def quiet(self) -> bool:
@@ -142,7 +153,13 @@ class Partition:
             if self._ready:
                 await anyio.lowlevel.checkpoint()
             else:
+                self._resting.ring()
                 await self.bell.wait()
+
+    async def settled(self) -> None:
+        """Return once nothing is left to do and all is durable, or the store has failed."""
+        while self.down is None and (self._operations or not self.quiet):
+            await self._resting.wait()
 
     def _take_turns(self) -> None:
         for _ in range(self._settings.turns_between_breaths):
@@ -212,7 +229,7 @@ class Partition:
         for message in effects.taken:
             batch.touch(slot)
             batch.take(message)
-            if isinstance(message.event, TimerFired):
+            if isinstance(message.event, TimerFired) and _is_current(message, slot.actor):
                 batch.cut_timer(slot.id, message.event.timer_id)
         actor = slot.actor
         if isinstance(actor, Orchestration):
@@ -233,6 +250,7 @@ class Partition:
         for timer in effects.timers_set:
             row = TimerRow(slot.id, timer.id, effects.execution_id, timer.fire_at)
             batch.set_timer(row)
+            self._armed.pop((slot.id, timer.id), None)
             self.arm(row)
         for timer_id in effects.timers_cut:
             batch.cut_timer(slot.id, timer_id)
@@ -244,7 +262,7 @@ class Partition:
         if effects.all_called_off:
             batch.when_durable.append(partial(self.activities.cancel_all, slot.id))
         for call_id in effects.called_off:
-            batch.when_durable.append(partial(self.activities.cancel, slot.id, call_id))
+            batch.when_durable.append(partial(self.activities.cancel, slot.id, execution_id, call_id))
 
     def _reply(self, answer: Answer) -> None:
         reply = self.callers.pop(answer.request_id, None)
@@ -262,18 +280,20 @@ class Partition:
             operation.coro.close()
             return
         slot.busy = True
-        self.operations_running += 1
-        self._group.start_soon(self._await_operation, slot, actor, operation)
+        scope = anyio.CancelScope()
+        self._operations.add(scope)
+        self._group.start_soon(self._await_operation, slot, actor, operation, scope)
 
-    async def _await_operation(self, slot: Slot, actor: Entity, operation: AsyncOperation) -> None:
+    async def _await_operation(
+        self, slot: Slot, actor: Entity, operation: AsyncOperation, scope: anyio.CancelScope
+    ) -> None:
         value: Any = None
-        failure: Exception | None = None
+        failure: BaseException | None = None
         try:
-            value = await operation.coro
-        except Exception as error:  # noqa: BLE001 - the operation's failure is its caller's
-            failure = error
+            with scope:
+                value, failure = await outcome_of(operation.coro)
         finally:
-            self.operations_running -= 1
+            self._operations.discard(scope)
             self.bell.ring()
         if self.slots.get(slot.id) is not slot:
             return
@@ -296,8 +316,8 @@ class Partition:
         if due is None or due <= self._clock.now():
             self.deliver(message)
         elif due < self.horizon:
-            life = self._life
-            self._timers.call_at(due, lambda: self.deliver(message) if life == self._life else None)
+            life = self.life
+            self._timers.call_at(due, lambda: self.deliver(message) if life == self.life else None)
 
     def deliver(self, message: Message) -> None:
         """Give a message to its actor, once that is loaded."""
@@ -333,11 +353,11 @@ class Partition:
         if row.due >= self.horizon or self._armed.get(key) == row.execution_id:
             return
         self._armed[key] = row.execution_id
-        self._timers.call_at(row.due, partial(self._fire, row, self._life))
+        self._timers.call_at(row.due, partial(self._fire, row, self.life))
 
     def _fire(self, row: TimerRow, life: int) -> None:
         key = row.instance_id, row.timer_id
-        if life == self._life and self._armed.get(key) == row.execution_id:
+        if life == self.life and self._armed.get(key) == row.execution_id:
             del self._armed[key]
             event = TimerFired(self._clock.now(), row.timer_id, row.due)
             self.deliver(Message(row.instance_id, event, row.execution_id))
@@ -360,11 +380,11 @@ class Partition:
     def _begin_loading(self) -> None:
         if self._to_load:
             wanted, self._to_load = self._to_load, []
-            life = self._life
+            life = self.life
             self._loads_under_way += 1
 
             def done(stored: dict[str, Stored], error: BaseException | None) -> None:
-                self._loaded.append((life, stored if error is None else {}, error))
+                self._loaded.append((life, {} if error is not None else stored, error))
                 self.bell.ring()
 
             self._reader.submit(partial(self._store.load, wanted), done)
@@ -372,11 +392,11 @@ class Partition:
     def _finish_loading(self) -> None:
         loaded, self._loaded = self._loaded, []
         for life, stored, error in loaded:
-            if life != self._life:
+            if life != self.life:
                 continue
             self._loads_under_way -= 1
             if error is not None:
-                self.pipeline.failure = error
+                self.fail(error)
                 return
             for target, record in stored.items():
                 self._settle_in(self.slots[target], record)
@@ -385,6 +405,8 @@ class Partition:
         restored = self._restorer.actor(slot.id, record)
         slot.actor, slot.parked, slot.updated = restored.actor, restored.parked, restored.updated
         slot.loaded = True
+        if record.instance is not None:
+            slot.stored_execution = record.instance.execution_id
         if restored.stale:
             self.batch.touch(slot)
             self.batch.reset(slot.id)
@@ -406,13 +428,14 @@ class Partition:
         if self.watchers:
             for row in commit.instances.values():
                 if row is not None:
-                    self._tell(row)
+                    self.tell(row)
         for slot in batch.touched.values():
             slot.undurable -= 1
             if slot.settled:
                 self._retire(slot)
 
-    def _tell(self, row: InstanceRow) -> None:
+    def tell(self, row: InstanceRow) -> None:
+        """Show a durable row to those who watch the instance."""
         for watcher in list(self.watchers.get(row.id, ())):
             watcher(row)
 
@@ -456,9 +479,16 @@ class Partition:
         self.requests.discard(reply)
         reply.fail(error)
 
+    def refuse_once_durable(self, slot: Slot, reply: Reply[Any], error: BaseException) -> None:
+        """Answer with an error that this actor's state is the reason for."""
+        if slot.undurable:
+            self.when_all_durable(partial(self.refuse, reply, error))
+        else:
+            self.refuse(reply, error)
+
     def forget(self, error: BaseException) -> None:
         """Drop all memory; clients that wait for an answer learn that it is unknown."""
-        self._life += 1
+        self.life += 1
         self.pipeline.drop()
         for slot in self.slots.values():
             if slot.actor is not None:
@@ -471,10 +501,29 @@ class Partition:
         self._loads_under_way = 0
         self._armed.clear()
         self.callers.clear()
+        for scope in self._operations:
+            scope.cancel()
         unknown = (
-            error if isinstance(error, StoreError) else StoreError(f"the store failed: {error!r}")
+            error if isinstance(error, PerdureError) else StoreError(f"the store failed: {error!r}")
         )
-        if not isinstance(error, StaleOwnerError):
-            self.down = unknown
+        self.down = unknown
+        self._resting.ring()
         for reply in list(self.requests):
             self.refuse(reply, unknown)
+
+    def close(self, error: PerdureError) -> None:
+        """Nobody takes turns any more; whoever waits for something learns that."""
+        self.forget(error)
+        self.down = error
+        for reply in list(self.watches):
+            reply.fail(error)
+
+
+def _is_current(message: Message, actor: Orchestration | Entity | None) -> bool:
+    """Whether a fired timer is one that the store still has under its number.
+
+    The numbers of an execution are given anew in the next one.
+    """
+    if not isinstance(actor, Orchestration):
+        return False
+    return message.execution_id == actor.execution_id or message.execution_id in actor.lineage

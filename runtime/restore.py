@@ -7,6 +7,7 @@ from attrs import define
 from ..actors.app import App
 from ..actors.effects import Parked
 from ..actors.entity import Entity, Lock
+from ..actors.errors import InstanceIdError
 from ..actors.history import ExecutionRewound, ExecutionStarted, Turn
 from ..actors.identity import is_entity
 from ..actors.messages import Message
@@ -15,6 +16,7 @@ from ..actors.status import Status
 from ..actors.wire import UnreadableEventError, read_event, read_events, read_failure, read_notes
 from ..persistence.records import EntityRow, InstanceRow, MessageRow, Stored, TurnRow
 from .settings import Settings
+from .views import parked_from
 
 
 @define
@@ -66,11 +68,18 @@ class Restorer:
         )
 
     def _entity(self, target: str, row: EntityRow | None) -> Restored:
-        entity = Entity(target, self._app, self._new_id, self._settings.entity_batch_max)
+        try:
+            entity = Entity(target, self._app, self._new_id, self._settings.entity_batch_max)
+        except InstanceIdError:
+            return Restored(None)
+        restored = Restored(entity)
         if row is not None:
-            entity.state, entity.updated = row.state, row.updated
-            entity.lock = Lock.read(row.lock) if row.lock else None
-        return Restored(entity, updated=entity.updated)
+            entity.state, entity.updated, restored.updated = row.state, row.updated, row.updated
+            try:
+                entity.lock = Lock.read(row.lock) if row.lock else None
+            except (TypeError, ValueError) as error:
+                restored.parked = Parked("unreadable", f"the lock of {target}: {error}")
+        return restored
 
     def _orchestration(self, row: InstanceRow, rows: list[TurnRow]) -> Restored:
         actor = Orchestration(
@@ -92,11 +101,13 @@ class Restorer:
             turns_recorded=len(rows),
             open_activities=row.open,
         )
-        restored = Restored(actor, updated=row.updated)
+        restored = Restored(actor, parked_from(row.parked), updated=row.updated)
         try:
             turns = [turn(row) for row in rows]
         except UnreadableEventError as error:
-            restored.parked = Parked("unreadable", str(error))
+            actor.unreadable = Parked("unreadable", str(error))
+            if not row.status.is_terminal:
+                restored.parked = actor.unreadable
             return restored
         self._recall(actor, turns, restored)
         return restored

@@ -29,6 +29,8 @@ class Slot:
     """Whether it waits for its turn."""
     busy: bool = False
     """Whether an async operation of it is running."""
+    stored_execution: str | None = None
+    """The execution that the store shows for it, once all batches before this one are durable."""
     parked: Parked | None = None
     undurable: int = 0
     """In how many batches it has state that is not durable yet."""
