@@ -1,6 +1,8 @@
 """Recorded against actual: what of a call must be the same in every replay, and how to say it."""
 
 import sys
+from collections.abc import Iterable
+from types import FrameType
 from typing import Any
 
 from .history import (
@@ -11,13 +13,15 @@ from .history import (
     TaskScheduled,
     TimerCreated,
 )
+from .kernel import Fiber, Kernel
 
 
 def described(event: Asked) -> str:
     """A call in words, for instance `activity 'charge' (task 3)`."""
-    kind, name = essence(event)[:2]
+    kind, name, *target = essence(event)
     shown = f" {name!r}" if name else ""
-    return f"{kind}{shown} (task {event.id})"
+    to = f" to {target[0]!r}" if target else ""
+    return f"{kind}{shown}{to} (task {event.id})"
 
 
 def essence(event: Asked) -> tuple[str, ...]:
@@ -48,13 +52,45 @@ def _entity_essence(event: Any) -> tuple[str, ...]:
             return ("lock", ", ".join(event.lock_set))
 
 
-def source_line() -> str:
-    """Where the user's code stands: the nearest frame outside of this package and anyio."""
+def source_line() -> str | None:
+    """Where the user's code makes a call; None when the kernel makes it on the user's behalf."""
     # There is no public way that is cheap enough.
-    frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-    while frame.f_back is not None:
-        name = frame.f_globals.get("__name__", "")
-        if not name.startswith(("perdure.actors", "anyio", "contextlib")):
-            break
+    frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+    while frame is not None and not _is_users(frame):
+        if frame.f_code is _STEP:
+            return None
         frame = frame.f_back
+    return None if frame is None else _place(frame)
+
+
+def waiting_line(fibers: Iterable[Fiber]) -> str | None:
+    """Where the oldest fiber waits in the user's code; None when that cannot be seen."""
+    for fiber in fibers:
+        place: str | None = None
+        inner: Any = fiber.coro
+        while inner is not None:
+            frame = _first(inner, "cr_frame", "gi_frame", "ag_frame")
+            if frame is not None and _is_users(frame):
+                place = _place(frame)
+            inner = _first(inner, "cr_await", "gi_yieldfrom", "ag_await")
+        if place is not None:
+            return place
+    return None
+
+
+_STEP = Kernel._step.__code__  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+_BETWEEN = ("perdure", "anyio", "contextlib")
+"""Packages whose frames lie between a call and the user's line."""
+
+
+def _is_users(frame: FrameType) -> bool:
+    name: str = frame.f_globals.get("__name__", "")
+    return name.partition(".")[0] not in _BETWEEN
+
+
+def _place(frame: FrameType) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _first(holder: object, *names: str) -> Any:
+    return next((getattr(holder, name) for name in names if hasattr(holder, name)), None)

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any
 
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from .history import (
     EntityOperationCompleted,
@@ -15,7 +15,7 @@ from .history import (
 from .messages import Message
 
 
-@define(eq=False)
+@frozen
 class Parked:
     """Why an actor does not go on, although it could."""
 

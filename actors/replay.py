@@ -22,7 +22,7 @@ from attrs import Factory, define
 from .anyio_backend import entered
 from .app import App
 from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall, unlocks
-from .comparison import described, essence, source_line
+from .comparison import described, essence, source_line, waiting_line
 from .definitions import OrchestrationDefinition
 from .errors import NonDeterminismError, PayloadTooLargeError
 from .failure import FailureDetails, details_of
@@ -231,7 +231,9 @@ class Execution:
             return
         self.asked[event.id, getattr(event, "attempt", 1)] = event
         if self.replaying:
-            self._sources[event.id] = source_line()
+            place = source_line()
+            if place is not None:
+                self._sources[event.id] = place
 
     def take_asked(self) -> list[AnyAsked]:
         """What is new since the last turn, to be recorded and done."""
@@ -450,25 +452,27 @@ class Execution:
         was, does = described(recorded), "nothing" if actual is None else described(actual)
         self._listing.append((was, does))
         if actual is None or essence(recorded) != essence(actual):
+            missing = f"nothing for task {recorded.id}: it {_standing(self.outcome)}"
             raise NonDeterminismError(
                 self.identity.instance_id,
                 was,
-                does if actual is not None else self._instead_of(recorded),
-                self._sources.get(recorded.id),
+                missing if actual is None else does,
+                self._source(recorded.id, missing=actual is None),
                 [*self._listing, *(("nothing", described(e)) for e in self.asked.values())],
             )
 
-    def _instead_of(self, recorded: Asked) -> str:
-        if self.outcome is not None:
-            return f"nothing for task {recorded.id}: it has {_ending(self.outcome)}"
-        return f"nothing for task {recorded.id}"
+    def _source(self, call_id: int, *, missing: bool) -> str | None:
+        """The line to blame: that of the call, or the one at which the code waits instead."""
+        return waiting_line(self.kernel.fibers) if missing else self._sources.get(call_id)
 
 
-def _ending(outcome: Outcome) -> str:
+def _standing(outcome: Outcome | None) -> str:
     match outcome:
+        case None:
+            return "waits"
         case Returned():
-            return "returned"
+            return "has returned"
         case Raised():
-            return f"raised {outcome.failure}"
+            return f"has raised {outcome.failure}"
         case Continued():
-            return "continued as new"
+            return "has continued as new"
