@@ -75,6 +75,7 @@ class Restorer:
         restored = Restored(entity)
         if row is not None:
             entity.state, entity.updated, restored.updated = row.state, row.updated, row.updated
+            restored.parked = parked_from(row.parked)
             try:
                 entity.lock = Lock.read(row.lock) if row.lock else None
             except (TypeError, ValueError) as error:
