@@ -56,6 +56,7 @@ def default_converter() -> Converter:
     converter.register_structure_hook(type(None), _only_none)
     for plain in (int, float, str, bool):
         converter.register_structure_hook(plain, _strict)
+    converter.register_structure_hook_func(lambda type_: type_ is object, lambda v, _: v)
     return converter
 
 

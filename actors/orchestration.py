@@ -84,6 +84,8 @@ class Orchestration:
     open_activities: bool = False
     lineage: set[str] = Factory(set[str])
     """Executions before this one whose completions are still good: those it was rewound from."""
+    unreadable: Parked | None = None
+    """Why its log cannot be read; then nothing but termination is possible."""
     execution: Execution | None = None
     waiting: list[Message] = Factory(list[Message])
     """Messages that came before its start."""
@@ -105,6 +107,9 @@ class Orchestration:
     def step(self, now: int) -> Effects:
         """Take what waits in the inbox, up to the end of the execution."""
         effects = Effects(now)
+        if self.unreadable is not None and self._needs_log:
+            effects.parked = self.unreadable
+            return effects
         try:
             self._step(effects)
         except DefinitionNotFoundError as error:
@@ -112,6 +117,13 @@ class Orchestration:
         except NonDeterminismError as error:
             return self._park(effects, _mismatch(error))
         return effects
+
+    @property
+    def _needs_log(self) -> bool:
+        event = self.inbox[0].event if self.inbox else None
+        if self.status.is_terminal:
+            return isinstance(event, ExecutionRewound)
+        return not isinstance(event, ExecutionTerminated)
 
     def _park(self, effects: Effects, parked: Parked) -> Effects:
         """Put back everything; what led here is tried again after a mend."""
@@ -165,6 +177,7 @@ class Orchestration:
             return False
         if event.version is None:
             event.version = self.version = self.app.orchestration_of(self.name).version
+        self._definition()  # Without code it stays not begun: the start is tried again.
         self.begun = True
         self.parent, self.input, self.tags = event.parent, event.input, event.tags
         self.inbox.extendleft(reversed(self.waiting))
@@ -220,6 +233,8 @@ class Orchestration:
 
     def probe(self, now: int) -> Parked | None:
         """Whether the code at hand can go on; used after a deployment."""
+        if self.unreadable is not None:
+            return self.unreadable
         if self.status.is_terminal or not self.begun:
             return None
         try:

@@ -28,6 +28,8 @@ class Restored:
     stale: bool = False
     """Whether the store still has turns of an execution that was replaced."""
     updated: int = 0
+    found_broken: Parked | None = None
+    """Why it is to be parked now, which the store does not know yet."""
 
 
 class Restorer:
@@ -108,7 +110,7 @@ class Restorer:
         except UnreadableEventError as error:
             actor.unreadable = Parked("unreadable", str(error))
             if not row.status.is_terminal:
-                restored.parked = actor.unreadable
+                restored.found_broken = actor.unreadable
             return restored
         self._recall(actor, turns, restored)
         return restored
