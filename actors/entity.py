@@ -246,7 +246,7 @@ class Entity:
             raise _Unreadable(Parked("unreadable", str(error))) from error
 
     def conclude(
-        self, operation: AsyncOperation, value: Any, error: Exception | None, now: int
+        self, operation: AsyncOperation, value: Any, error: BaseException | None, now: int
     ) -> Effects:
         """The turn of an async operation that has returned `value` or raised `error`."""
         effects = Effects(now)
@@ -282,7 +282,9 @@ class Entity:
             return state, context.result
         return state, self.codec.write(value, f"result of {context.operation_name}")
 
-    def _failed(self, message: Message, event: Request, error: Exception, effects: Effects) -> None:
+    def _failed(
+        self, message: Message, event: Request, error: BaseException, effects: Effects
+    ) -> None:
         self._live = None
         effects.taken.append(message)
         failure = details_of(error)

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-import anyio
-
 from ..actors.app import App
 from ..actors.errors import InstanceNotFoundError, PerdureError, StoreError
 from ..actors.history import (
@@ -139,7 +137,7 @@ class LocalGateway:
             if isinstance(actor, Orchestration):
                 problem = check(actor.status)
             if problem is not None:
-                partition.refuse(reply, problem)
+                partition.refuse_once_durable(slot, reply, problem)
             else:
                 post(reply)
 
@@ -170,32 +168,31 @@ class LocalGateway:
 
     async def watch(self, instance_id: str, until: Until) -> InstanceRow:
         """Wait for an instance to get somewhere; raises `InstanceNotFoundError`."""
-        seen: list[InstanceRow] = []
-        ready = anyio.Event()
+        reply: Reply[InstanceRow] = Reply()
 
         def watcher(row: InstanceRow) -> None:
             if until(row):
-                seen.append(row)
-                ready.set()
+                reply.set(row)
 
-        with self._watching(instance_id, watcher):
+        with self._watching(instance_id, watcher, reply):
             row = await self.read(lambda store: store.instance(instance_id))
-            if row is None and not seen:
+            if row is None and not reply.settled:
                 raise InstanceNotFoundError(instance_id)
             if row is not None and until(row):
                 return row
-            await ready.wait()
-            return seen[0]
+            return await reply.wait()
 
     @contextmanager
     def _watching(
-        self, instance_id: str, watcher: Callable[[InstanceRow], object]
+        self, instance_id: str, watcher: Callable[[InstanceRow], object], reply: Reply[InstanceRow]
     ) -> Generator[None]:
         watchers = self._partition.watchers
         watchers.setdefault(instance_id, []).append(watcher)
+        self._partition.watches.add(reply)
         try:
             yield
         finally:
+            self._partition.watches.discard(reply)
             watchers[instance_id].remove(watcher)
             if not watchers[instance_id]:
                 del watchers[instance_id]

@@ -11,6 +11,7 @@ import anyio.abc
 from attrs import define
 
 from ..actors.app import App
+from ..actors.durable_http import HTTP_ACTIVITY
 from ..actors.errors import ClaimLostError, RuntimeClosedError, StaleOwnerError
 from ..persistence.opening import open_store
 from ..persistence.store import Store
@@ -18,6 +19,7 @@ from .activities import Activities
 from .client import Client
 from .clock import Bell, Clock, IdSource, SystemClock, new_id
 from .gateway import LocalGateway
+from .http_activity import http_activity
 from .lanes import Lane, LaneMaker, ThreadLane, run_in
 from .partition import Partition, ReadyQueue
 from .recovery import Recovery
@@ -64,6 +66,7 @@ class Runtime:
         **settings: Any,
     ) -> None:
         self.app = app
+        app.built_in.setdefault(HTTP_ACTIVITY, http_activity(app))
         self.settings = Settings(**settings)
         self._seams = seams
         self._opens: str | os.PathLike[str] | None = None
@@ -123,9 +126,10 @@ class Runtime:
         try:
             await self._recovery.run()
         except BaseException as error:
-            group.cancel_scope.cancel()
-            await group.__aexit__(type(error), error, error.__traceback__)
-            self._let_go()
+            try:
+                await self._end(error)
+            finally:
+                self._let_go()
             raise
         group.start_soon(self._timers.run)
         group.start_soon(self._live)
@@ -136,11 +140,15 @@ class Runtime:
         writer = self._lanes[0]
         if self._store is None:
             assert self._opens is not None  # noqa: S101 - one of both is there
-            durability = self.settings.durability
-            opened = partial(open_store, self._opens, durability=durability)
-            self._store = await run_in(writer, opened)
-        self._epoch = await run_in(writer, self._store.own)
-        return self._store
+            await run_in(writer, partial(self._open, self._opens))
+        store = self._store
+        assert store is not None  # noqa: S101 - it was given, or has just been opened
+        self._epoch = await run_in(writer, store.own)
+        return store
+
+    def _open(self, place: str | os.PathLike[str]) -> None:
+        # Kept here and not handed over, so that it is closed also when the opener was cancelled.
+        self._store = open_store(place, durability=self.settings.durability)
 
     def _assemble(self, store: Store, seams: Seams) -> None:
         settings = self.settings
@@ -168,32 +176,41 @@ class Runtime:
         pause = BACKOFF_FIRST
         while True:
             commits = self._partition.pipeline.commits
-            await self._partition.run()
-            error = self._partition.pipeline.failure
-            assert error is not None  # noqa: S101 - the only way for it to return
+            error: BaseException | None = await self._work()
             if self._partition.pipeline.commits > commits:
                 pause = BACKOFF_FIRST
-            self._partition.forget(error)
-            self._recovery.forget()
-            if self._dead:
-                return
-            if isinstance(error, StaleOwnerError):
-                raise error
-            logger.error("a commit failed, recovering from the store: %s", error)
-            await self._recover(error, pause)
-            pause = min(pause * 2, BACKOFF_LONGEST)
+            while error is not None:
+                self._partition.forget(error)
+                self._recovery.forget()
+                if self._dead:
+                    return
+                if isinstance(error, StaleOwnerError):
+                    raise error
+                logger.error("memory is dropped and recovered from the store: %s", error)
+                if not isinstance(error, ClaimLostError):
+                    await self._sleep(pause)
+                    pause = min(pause * 2, BACKOFF_LONGEST)
+                error = await self._recover()
 
-    async def _recover(self, error: BaseException, pause: float) -> None:
-        if not isinstance(error, ClaimLostError):
-            await self._sleep(pause)
-        while True:
-            try:
-                await self._recovery.run()
-            except Exception:
-                logger.exception("cannot recover yet")
-                await self._sleep(BACKOFF_LONGEST)
-            else:
-                return
+    async def _work(self) -> BaseException:
+        try:
+            await self._partition.run()
+        except Exception as bug:
+            logger.exception("a bug in the engine")
+            return bug
+        failure = self._partition.pipeline.failure
+        assert failure is not None  # noqa: S101 - the only way for it to return
+        return failure
+
+    async def _recover(self) -> Exception | None:
+        """Bring everything back, or return why that was impossible."""
+        try:
+            # What was being written when memory was dropped must have ended before it is read.
+            await run_in(self._lanes[0], lambda: None)
+            await self._recovery.run()
+        except Exception as error:  # noqa: BLE001 - it is tried again
+            return error
+        return None
 
     async def _sleep(self, seconds: float) -> None:
         await self._clock.wait(Bell(), self._clock.now() + round(seconds * 1_000_000))
@@ -204,30 +221,41 @@ class Runtime:
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> bool | None:
-        group = self._group
-        assert group is not None  # noqa: S101 - entered before
         try:
             if exc_val is None and not self._dead:
                 await self._drain()
-            group.cancel_scope.cancel()
-            failed_inside = exc_val is not None and not _is_cancellation(exc_val)
-            if not failed_inside:
-                return await group.__aexit__(exc_type, exc_val, exc_tb)
-            # What the user's block raised goes out as it is, not in a group of one.
-            await group.__aexit__(None, None, None)
-            return False
+        except BaseException as error:
+            await self._end(error)
+            raise
+        else:
+            return await self._end(exc_val)
         finally:
             self._client = None
+            self._partition.close(RuntimeClosedError("the runtime was left; enter another one"))
             self._let_go()
+
+    async def _end(self, error: BaseException | None) -> bool | None:
+        """Cancel what runs and wait for its end; returns whether that was all that `error` said."""
+        group = self._group
+        assert group is not None  # noqa: S101 - entered before
+        group.cancel_scope.cancel()
+        try:
+            if error is None:
+                return await group.__aexit__(None, None, None)
+            if isinstance(error, anyio.get_cancelled_exc_class()):
+                return await group.__aexit__(type(error), error, error.__traceback__)
+            # What the user's block raised goes out as it is, not in a group of one.
+            await group.__aexit__(None, None, None)
+        except BaseExceptionGroup as failures:
+            if len(failures.exceptions) == 1:
+                raise failures.exceptions[0] from None
+            raise
+        return False
 
     async def _drain(self) -> None:
         with anyio.move_on_after(self.settings.drain_timeout):
             await self._activities.drain()
-            while self._partition.operations_running or not self._partition.quiet:
-                if self._partition.down is not None:
-                    return
-                await anyio.lowlevel.checkpoint()
-                await self._sleep(0.001)
+            await self._partition.settled()
 
     def _let_go(self) -> None:
         for lane in self._lanes:
@@ -247,7 +275,3 @@ class Runtime:
             if task_status is not None:
                 task_status.started(self.client)
             await anyio.sleep_forever()
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    return isinstance(error, anyio.get_cancelled_exc_class())

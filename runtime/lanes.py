@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 import anyio
 import sniffio
 
+from ..actors.errors import RuntimeClosedError
+
 T = TypeVar("T")
 
 Post = Callable[[Callable[[], object]], object]
@@ -21,7 +23,10 @@ class Lane(Protocol):
     def submit(
         self, work: Callable[[], T], done: Callable[[T, BaseException | None], None]
     ) -> None:
-        """Run `work` after all that was submitted before; call `done` on the event loop."""
+        """Run `work` after all that was submitted before; call `done` on the event loop.
+
+        Raises `RuntimeClosedError` once the lane is closed.
+        """
         ...
 
     def close(self) -> None:
@@ -54,15 +59,19 @@ class ThreadLane:
     def __init__(self, name: str) -> None:
         self._post = loop_door()
         self._work: queue.SimpleQueue[tuple[Callable[[], Any], Done] | None] = queue.SimpleQueue()
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name=f"perdure-{name}", daemon=True)
         self._thread.start()
 
     def submit(self, work: Callable[[], Any], done: Done) -> None:
         """Run `work` on the thread."""
+        if self._closed:
+            raise RuntimeClosedError("the runtime or client was left; enter another one")
         self._work.put((work, done))
 
     def close(self) -> None:
         """Let the thread end; waits for what it is doing."""
+        self._closed = True
         self._work.put(None)
         self._thread.join()
 

@@ -45,7 +45,8 @@ class Pipeline:
         if self._in_flight is None or self._in_flight[0] is not batch:
             return
         self._written = error is None
-        self.failure = error
+        # A failure that came from elsewhere meanwhile stays one.
+        self.failure = error or self.failure
         self._wake()
 
     def take_durable(self) -> tuple[Batch, Commit] | None:

@@ -3,7 +3,6 @@
 import logging
 from functools import partial
 
-from ..actors.errors import StoreError
 from ..actors.history import TaskScheduled
 from ..actors.openwork import open_work
 from ..actors.orchestration import Orchestration
@@ -51,17 +50,25 @@ class Recovery:
         partition.horizon = self._clock.now() + self._ahead
         pending: Pending = await run_in(self._lane, partial(self._store.recover, partition.horizon))
         partition.position = max(partition.position, pending.position)
-        partition.down = None
         for row in pending.timers:
             partition.arm(row)
         for message_row in pending.messages:
             self._accept(message_row)
         for target in pending.parked:
             partition.when_loaded(target, self._try_again)
+        await self._tell_watchers()
         for start in range(0, len(pending.open), LOADED_AT_ONCE):
             ids = pending.open[start : start + LOADED_AT_ONCE]
             self._restart(await run_in(self._lane, partial(self._store.load, ids)))
         self._timers.call_at(partition.horizon - self._ahead // 2, self._look_further)
+        partition.down = None
+
+    async def _tell_watchers(self) -> None:
+        """What they wait for may have been in a commit that was durable although it failed."""
+        if watched := list(self._partition.watchers):
+            rows = await run_in(self._lane, partial(self._store.instances, watched))
+            for row in rows.values():
+                self._partition.tell(row)
 
     def _accept(self, row: MessageRow) -> None:
         if row.position < 0:
@@ -75,7 +82,7 @@ class Recovery:
 
     def _try_again(self, slot: Slot) -> None:
         """A parked actor may have been mended by the deployment."""
-        if slot.parked is None or (slot.parked.reason == "unreadable" and slot.actor is None):
+        if slot.parked is None:
             return
         actor = slot.actor
         parked = actor.probe(self._clock.now()) if isinstance(actor, Orchestration) else None
@@ -95,21 +102,28 @@ class Recovery:
         partition = self._partition
         since, partition.horizon = partition.horizon, self._clock.now() + self._ahead
         until = partition.horizon
+        found = partial(self._found, partition.life, partition.position, self._seen)
 
         def fetch() -> None:
-            self._lane.submit(partial(self._store.due, since, until), self._found)
+            self._lane.submit(partial(self._store.due, since, until), found)
 
         partition.when_all_durable(fetch)
         self._timers.call_at(until - self._ahead // 2, self._look_further)
 
-    def _found(self, due: Due, error: BaseException | None) -> None:
+    def _found(
+        self, life: int, newest: int, seen: int, due: Due, error: BaseException | None
+    ) -> None:
+        """Take what came before the horizon moved on; memory has the later messages already."""
+        if life != self._partition.life:
+            return
         if error is not None:
             self._partition.fail(error)
             return
         for row in due.timers:
             self._partition.arm(row)
         for message_row in due.messages:
-            self._accept(message_row)
+            if seen <= message_row.position <= newest:
+                self._accept(message_row)
 
     async def poll(self) -> None:
         """Look for what clients in other processes have sent, for ever."""
@@ -122,14 +136,17 @@ class Recovery:
             try:
                 found = await run_in(self._lane, self._store.version)
                 if found != version:
-                    version = found
                     await self._fetch_inbox()
-            except StoreError as error:
+                    version = found
+            except Exception as error:  # noqa: BLE001 - the next look may do better
                 logger.warning("cannot look into the inbox: %s", error)
 
     async def _fetch_inbox(self) -> None:
-        for row in await run_in(self._lane, partial(self._store.inbox, self._seen)):
-            self._accept(row)
+        life = self._partition.life
+        rows = await run_in(self._lane, partial(self._store.inbox, self._seen))
+        if life == self._partition.life:
+            for row in rows:
+                self._accept(row)
 
     def forget(self) -> None:
         """Memory was dropped."""

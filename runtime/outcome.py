@@ -1,0 +1,37 @@
+"""What became of awaited user code, when only some of what it raises is its own."""
+
+import asyncio
+import math
+from collections.abc import Awaitable
+from typing import TypeVar
+
+import anyio
+import sniffio
+
+T = TypeVar("T")
+
+
+async def outcome_of(work: Awaitable[T]) -> tuple[T | None, BaseException | None]:
+    """Await user code; returns its value, or what it raised, as its own failure.
+
+    A `KeyboardInterrupt` and a cancellation that somebody asked for pass through. `SystemExit` and
+    a cancellation that came from inside, as from awaiting a cancelled future, do not: they would
+    end the task that runs the work, and not the work alone.
+    """
+    try:
+        return await work, None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if _being_cancelled() and not isinstance(error, Exception):
+            raise
+        return None, error
+
+
+def _being_cancelled() -> bool:
+    if anyio.current_effective_deadline() == -math.inf:
+        return True
+    if sniffio.current_async_library() != "asyncio":
+        return False
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
