@@ -266,6 +266,8 @@ class SQLiteStore:
             taken = _ask(
                 database, "DELETE FROM reply WHERE request_id = ? RETURNING body", request_id
             )
+            # Whoever asked for these has gone.
+            database.execute("DELETE FROM reply WHERE at < unixepoch() - 86400")
         return taken[0][0] if taken else None
 
     def version(self) -> int:

@@ -125,5 +125,6 @@ CREATE INDEX inbox_target ON inbox (target)
 
 CREATE TABLE reply (
     request_id TEXT PRIMARY KEY,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    at INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT, WITHOUT ROWID

@@ -90,7 +90,10 @@ class Store(Protocol):
         ...
 
     def take_reply(self, request_id: str) -> str | None:
-        """The answer to a request, which is forgotten with this; None while there is none."""
+        """The answer to a request, which is forgotten with this; None while there is none.
+
+        An answer that nobody has taken for a day may be forgotten too.
+        """
         ...
 
     def version(self) -> int:

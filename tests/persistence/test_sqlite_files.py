@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,7 @@ import pytest
 
 from perdure.actors.errors import StoreCorruptError, StoreError, StoreVersionError
 from perdure.persistence.contract.rows import Owner, instance, message, turn
-from perdure.persistence.records import Query
+from perdure.persistence.records import Commit, Query
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.persistence.sqlite_file import Durability, SQLiteFile
 
@@ -240,3 +241,14 @@ def test_an_old_sqlite_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 37, 2))
     with pytest.raises(StoreError, match=r"3\.38"):
         SQLiteStore(tmp_path / "hub.db")
+
+
+def test_replies_nobody_takes_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "hub.db"
+    store = SQLiteStore(path)
+    store.commit(Commit(store.own(), replies={"old": '"a"', "new": '"b"', "wanted": '"c"'}))
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE reply SET at = at - 90000 WHERE request_id = 'old'")
+    assert store.take_reply("wanted") == '"c"'
+    assert (store.take_reply("old"), store.take_reply("new")) == (None, '"b"')
+    store.close()
