@@ -173,7 +173,7 @@ class Orchestration:
         self.waiting.append(effects.taken.pop())
 
     def _start(self, event: ExecutionStarted, events: list[AnyEvent], effects: Effects) -> bool:
-        if self.begun or event.execution_id != self.execution_id:
+        if self.begun or self.status.is_terminal or event.execution_id != self.execution_id:
             return False
         if event.version is None:
             event.version = self.version = self.app.orchestration_of(self.name).version

@@ -247,6 +247,7 @@ class Partition:
             batch.touch(slot)
             rows = turn_rows(actor, effects.turns)
             batch.turns.setdefault(slot.id, []).extend(rows)
+            self._warn_of_length(actor, len(rows))
         for timer in effects.timers_set:
             row = TimerRow(slot.id, timer.id, effects.execution_id, timer.fire_at)
             batch.set_timer(row)
@@ -263,6 +264,17 @@ class Partition:
             batch.when_durable.append(partial(self.activities.cancel_all, slot.id))
         for call_id in effects.called_off:
             batch.when_durable.append(partial(self.activities.cancel, slot.id, execution_id, call_id))
+
+    def _warn_of_length(self, actor: Orchestration, added: int) -> None:
+        limit = self._settings.history_warning
+        if actor.turns_recorded - added < limit <= actor.turns_recorded:
+            logger.warning(
+                "%s %s has recorded %d turns; continue_as_new would keep its history short",
+                actor.name,
+                actor.id,
+                actor.turns_recorded,
+                extra={"instance_id": actor.id},
+            )
 
     def _reply(self, answer: Answer) -> None:
         reply = self.callers.pop(answer.request_id, None)
