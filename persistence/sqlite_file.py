@@ -189,9 +189,14 @@ class SQLiteFile:
             self._migrate(database, known)
 
     def _refuse_foreign(self, database: sqlite3.Connection) -> None:
-        if _number(database, "application_id") == _APPLICATION_ID:
-            return
-        if database.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema)").fetchone() != (0,):
+        # One transaction, or else what another process creates in between looks foreign.
+        database.execute("BEGIN")
+        try:
+            ours = _number(database, "application_id") == _APPLICATION_ID
+            (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        finally:
+            _end_transaction(database)
+        if tables and not ours:
             raise StoreError(f"{self.path} is the database of another program: choose another file")
 
     def _refuse_damage(self, database: sqlite3.Connection) -> None:
