@@ -173,6 +173,8 @@ class App:
         """
         if not isinstance(target, str):
             found = self._by_callable.get(("orchestration", target))
+            if found is not None and version not in (None, found.version):
+                return self.orchestration_of(found.name, version)
         elif version is None:
             found = self._newest(target)
         else:
