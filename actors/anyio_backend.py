@@ -20,7 +20,7 @@ from anyio.abc import AsyncBackend
 
 from .errors import Cancelled, NotDurableError
 from .groups import FiberGroup
-from .kernel import CancelScope, Fiber, Kernel, Pause, Uninterruptible, Waitable
+from .kernel import CancelScope, Fiber, Kernel, Pause, Uninterruptible, Waitable, foreign
 
 LIBRARY = "perdure"
 
@@ -61,6 +61,14 @@ class entered:  # noqa: N801 - used as a `with` statement's verb
         _stepping.kernel = self._kernel_before
 
 
+def _owned(waitable: Waitable) -> Kernel:
+    """The kernel that is being run, which has to be the one that made this."""
+    kernel = current_kernel()
+    if waitable.kernel is not kernel:
+        raise foreign(waitable)
+    return kernel
+
+
 def stepping() -> bool:
     """Whether orchestrator code is being run in this thread."""
     return _stepping.kernel is not None
@@ -87,6 +95,7 @@ class DurableEvent(anyio.Event):
         self._waitable = Waitable(current_kernel())
 
     def set(self) -> None:
+        _owned(self._waitable)
         self._flag = True
         self._waitable.wake()
 
@@ -114,7 +123,7 @@ class DurableLock(anyio.Lock):
         self._waitable = Waitable(current_kernel())
 
     async def acquire(self) -> None:
-        fiber = current_kernel().running()
+        fiber = _owned(self._waitable).running()
         if self._owner is None:
             self._owner = fiber
             return
@@ -123,7 +132,7 @@ class DurableLock(anyio.Lock):
         await Pause(self._waitable)
 
     def acquire_nowait(self) -> None:
-        fiber = current_kernel().running()
+        fiber = _owned(self._waitable).running()
         if self._owner is fiber:
             raise RuntimeError("this fiber holds the lock already")
         if self._owner is not None:
@@ -133,7 +142,7 @@ class DurableLock(anyio.Lock):
     def release(self) -> None:
         if self._waitable.kernel.closed:
             return
-        if self._owner is not current_kernel().running():
+        if self._owner is not _owned(self._waitable).running():
             raise RuntimeError("the lock is held by another fiber, or by none")
         self._owner = self._waitable.wake_one()
 
@@ -162,17 +171,20 @@ class DurableSemaphore(anyio.Semaphore):
         self._waitable = Waitable(current_kernel())
 
     async def acquire(self) -> None:
+        _owned(self._waitable)
         if self._value > 0:
             self._value -= 1
         else:
             await Pause(self._waitable)
 
     def acquire_nowait(self) -> None:
+        _owned(self._waitable)
         if self._value == 0:
             raise anyio.WouldBlock
         self._value -= 1
 
     def release(self) -> None:
+        _owned(self._waitable)
         if self._value_max is not None and self._value == self._value_max:
             raise ValueError("semaphore released too many times")
         if self._waitable.wake_one() is None:

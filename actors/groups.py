@@ -55,6 +55,8 @@ class FiberGroup:
 
     async def leave(self, error: BaseException | None) -> bool:
         """Wait for all fibers; returns whether `error` is dealt with. Raises the group's errors."""
+        if self.scope.kernel.closed:
+            return False
         if error is not None:
             self.scope.cancel()
             if not isinstance(error, Cancelled):

@@ -7,19 +7,25 @@
 3.  Cancelling a scope interrupts every fiber that waits inside it, unless a shield lies between;
     a fiber that is ready already keeps what it got and is interrupted at its next wait.
 4.  Work asked for inside a scope belongs to it, and is called off with it.
-5.  A scope swallows `Cancelled` when it was cancelled itself and no visible scope around it was.
+5.  Fibers that only pass on to each other for ever are refused: within a turn no time passes.
+6.  A scope swallows `Cancelled` when it was cancelled itself and no visible scope around it was.
 """
 
 import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import suppress
+from inspect import CORO_CLOSED, getcoroutinestate
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 from .errors import Cancelled, NotDurableError
 
 Coro = Coroutine[Any, Any, Any]
+
+PASSES_MAX = 100_000
+"""How often the fibers of an orchestration may pass on without any of them waiting."""
+CLOSINGS_MAX = 100
+"""How many awaits of a `finally` block are broken off before user code is left alone."""
 
 
 class Alarm(Protocol):
@@ -152,6 +158,7 @@ class Kernel:
         """Yield it to let the other ready fibers run first."""
         self._ready: deque[Fiber] = deque()
         self._living: dict[int, Fiber] = {}
+        self._passes = 0
 
     def spawn(
         self,
@@ -162,6 +169,9 @@ class Kernel:
     ) -> Fiber:
         """Begin a fiber inside `scope`; `ended` is called with its value or its error."""
         fiber = Fiber(self, coro, name, scope or self.root, ended)
+        if self.closed:
+            coro.close()
+            return fiber
         self._living[fiber.number] = fiber
         fiber.scope.fibers[fiber.number] = fiber
         self._ready.append(fiber)
@@ -174,6 +184,7 @@ class Kernel:
 
     def run(self) -> None:
         """Run ready fibers until all of them wait."""
+        self._passes = 0
         while self._ready:
             fiber = self._ready.popleft()
             self.current = fiber
@@ -188,9 +199,7 @@ class Kernel:
         self._ready.clear()
         for fiber in reversed(list(self._living.values())):
             self.current = fiber
-            # User code that resists its end is left alone.
-            with suppress(BaseException):
-                fiber.coro.close()
+            _close(fiber.coro)
         self.current = None
         self._living.clear()
 
@@ -236,6 +245,12 @@ class Kernel:
             wanted.interrupted()
             return Cancelled()
         if wanted is self.pass_on:
+            self._passes += 1
+            if self._passes > PASSES_MAX:
+                return NotDurableError(
+                    "passing on to other fibers for ever (sleep(0) or checkpoint() in a loop)",
+                    "wait for an anyio.Event, or sleep for longer than zero",
+                )
             self._ready.append(fiber)
         else:
             wanted.waiters.append(fiber)
@@ -248,11 +263,22 @@ class Kernel:
         fiber.ended(fiber, value, error)
 
 
+def _close(coro: Coro) -> None:
+    """End user code; what awaits in its `finally` blocks is told again, then left alone."""
+    for _ in range(CLOSINGS_MAX):
+        try:
+            coro.close()
+        except BaseException as error:  # noqa: BLE001 - nobody is left to tell
+            if isinstance(error, RuntimeError) and getcoroutinestate(coro) != CORO_CLOSED:
+                continue
+        return
+
+
 def foreign(wanted: object) -> NotDurableError:
     """The refusal of something that no durable call has made."""
     if isinstance(wanted, Waitable):
         return NotDurableError(
-            "awaiting a task of another orchestration",
+            "using a task or an anyio object of another orchestration",
             "wait for its outcome by call_sub_orchestrator or an external event",
         )
     made_by = type(wanted).__module__.partition(".")[0]

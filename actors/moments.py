@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 MICROSECOND = timedelta(microseconds=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
+FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
+LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // MICROSECOND
 
 
 def moment(at: int) -> datetime:
     """Microseconds since 1970 as an aware UTC datetime, at most the end of the year 9999."""
-    return _EPOCH + timedelta(microseconds=min(at, _LAST))
+    return _EPOCH + timedelta(microseconds=min(at, LAST))
 
 
 def micros(when: datetime) -> int:

@@ -50,7 +50,7 @@ from .history import (
     Turn,
 )
 from .kernel import Fiber, Kernel
-from .moments import moment
+from .moments import FIRST, LAST, moment
 from .styles import drive
 from .tasks import Task
 
@@ -264,8 +264,8 @@ class Execution:
         return task
 
     def open_timer(self, fire_at: int, ring: Callable[[], None]) -> TimerCall:
-        """Ask for a timer."""
-        event = TimerCreated(self.now, self.next_id(), fire_at)
+        """Ask for a timer; one beyond the calendar fires on its last day."""
+        event = TimerCreated(self.now, self.next_id(), min(max(fire_at, FIRST), LAST))
         call = TimerCall(event, ring, self)
         self.open[event.id] = call
         self.ask(event)
@@ -343,7 +343,10 @@ class Execution:
 
     def set_alarm(self, deadline: float, ring: Callable[[], None]) -> TimerCall:
         """Ask for a timer on behalf of the kernel."""
-        return self.open_timer(round(deadline * 1_000_000), ring)
+        fire_at = LAST if deadline * 1_000_000 > LAST else round(deadline * 1_000_000)
+        if fire_at / 1_000_000 < deadline:
+            fire_at += 1  # What it wakes compares the deadline with `seconds`.
+        return self.open_timer(fire_at, ring)
 
     # The events
 

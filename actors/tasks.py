@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterable
 from typing import Any, Generic, TypeVar, cast
 
 from .errors import TaskCancelledError
-from .kernel import CancelScope, Kernel, Waitable
+from .kernel import CancelScope, Kernel, Waitable, foreign
 
 T = TypeVar("T")
 
@@ -143,6 +143,8 @@ class Task(Waitable, Generic[T]):
         self.wake()
 
     def __await__(self) -> Generator[Any, None, T]:
+        if self.kernel.current is None:
+            raise foreign(self)
         if self.state is PENDING:
             yield self
         return self.result

@@ -1,6 +1,7 @@
 """The deploy check for a user's own tests: whether code still follows a recorded history."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 from attrs import define
@@ -8,10 +9,11 @@ from attrs import define
 from perdure.actors.app import App
 from perdure.actors.comparison import described
 from perdure.actors.context import OrchestrationContext
-from perdure.actors.history import AnyEvent, ExecutionStarted, Turn
+from perdure.actors.history import AnyEvent, ExecutionRewound, ExecutionStarted, Turn
 from perdure.actors.moments import micros
 from perdure.actors.replay import Execution, Identity, Outcome
 from perdure.actors.wire import event_from
+from perdure.runtime.seclusion import refuse_blocking_calls, secluded
 from perdure.runtime.views import HistoryEvent
 
 
@@ -28,11 +30,12 @@ class Replayed:
 
 
 def replay(
-    app: App, history: str | bytes | Sequence[HistoryEvent], *, instance_id: str = "replayed"
+    app: App, history: str | bytes | Sequence[HistoryEvent], *, instance_id: str | None = None
 ) -> Replayed:
     """Run the code of `app` against a recorded history, without any effect.
 
-    `history` is what `client.get_history` returns, or `client.export_history` as JSON. Raises
+    `history` is what `client.get_history` returns, or `client.export_history` as JSON, which
+    knows the instance's id; otherwise give `instance_id` where the code makes use of it. Raises
     `NonDeterminismError` with recorded against actual and the source line of the call, and
     `DefinitionNotFoundError` when the App has no code for it.
     """
@@ -40,20 +43,40 @@ def replay(
     started = _started(turns)
     definition = app.recorded_orchestration(started.name, started.version)
     identity = Identity(
-        instance_id,
-        started.execution_id,
+        instance_id or _exported_id(history) or "replayed",
+        _execution_id(turns),
         started.name,
         started.version,
         started.parent,
         started.tags,
     )
-    execution = Execution(app, definition, identity, OrchestrationContext)
-    try:
-        execution.replay(turns)
-        new = [described(event) for event in execution.take_asked()]
-        return Replayed(execution.outcome, len(execution.open), new)
-    finally:
-        execution.close()
+    refuse_blocking_calls()
+    with secluded():
+        execution = Execution(app, definition, identity, OrchestrationContext)
+        try:
+            execution.replay(turns)
+            new = [described(event) for event in execution.take_asked()]
+            return Replayed(execution.outcome, len(execution.open), new)
+        finally:
+            execution.close()
+
+
+def _exported_id(history: str | bytes | Sequence[HistoryEvent]) -> str | None:
+    if not isinstance(history, (str, bytes)):
+        return None
+    items: list[dict[str, Any]] = orjson.loads(history)
+    return items[0].get("instance_id") if items else None
+
+
+def _execution_id(turns: list[Turn]) -> str:
+    """The newest: a rewound execution replays its history under its own id."""
+    began = [
+        event.execution_id
+        for turn in turns
+        for event in turn.events
+        if isinstance(event, (ExecutionStarted, ExecutionRewound))
+    ]
+    return began[-1]
 
 
 def _turns(history: str | bytes | Sequence[HistoryEvent]) -> list[Turn]:
