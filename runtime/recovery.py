@@ -3,6 +3,7 @@
 import logging
 from functools import partial
 
+from ..actors.effects import Parked
 from ..actors.history import TaskScheduled
 from ..actors.openwork import open_work
 from ..actors.orchestration import Orchestration
@@ -13,6 +14,7 @@ from .clock import Bell, Clock
 from .lanes import Lane, run_in
 from .partition import Partition
 from .restore import message, turn
+from .seclusion import secluded
 from .settings import Settings
 from .slot import Slot
 from .timers import Timers
@@ -85,7 +87,10 @@ class Recovery:
         if slot.parked is None:
             return
         actor = slot.actor
-        parked = actor.probe(self._clock.now()) if isinstance(actor, Orchestration) else None
+        parked: Parked | None = None
+        if isinstance(actor, Orchestration):
+            with secluded():
+                parked = actor.probe(self._clock.now())
         if parked is None:
             self._partition.unpark(slot)
         else:
