@@ -20,6 +20,7 @@ PAGES = [page for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")
 FENCE = re.compile(
     r"^(?P<margin> *)```python\b[^\n]*\n(?P<code>.*?)^(?P=margin)```", re.MULTILINE | re.DOTALL
 )
+LINK = re.compile(r"\]\((?P<path>[^)#:\s]+)(?:#[^)]*)?\)")
 NOT_RUN = re.compile(r"<!-- not run: \S[^\n]* -->\s*\Z")
 
 
@@ -70,6 +71,23 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
         timeout=120,
     )
     assert ran.returncode == 0, f"{page}\n{ran.stdout}{ran.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    text = page.read_text("utf-8")
+    lost = [
+        link["path"] for link in LINK.finditer(text) if not (page.parent / link["path"]).exists()
+    ]
+    assert not lost
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_contents_of_a_page_are_its_headings(page: Path) -> None:
+    text = page.read_text("utf-8")
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert not set(re.findall(r"\]\(#([^)]+)\)", text)) - anchors
 
 
 PAGE = """\
