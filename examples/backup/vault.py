@@ -84,7 +84,7 @@ class Vault:
             before = os.fstat(content.fileno())
             draft = self.work / f"draft-{uuid4().hex}"
             try:
-                digest, size = _compress(_chunks(content, path, abandoned), draft)
+                digest, size = _compress(_chunks(content, before.st_size, path, abandoned), draft)
                 after = os.fstat(content.fileno())
                 if size != before.st_size or _version(before) != _version(after):
                     raise FileChangedError(f"{path} changed while it was being read")
@@ -170,15 +170,20 @@ def _opened(full: Path, path: str) -> IO[bytes]:
     return os.fdopen(number, "rb", buffering=0)
 
 
-def _chunks(content: IO[bytes], path: str, abandoned: Callable[[], bool]) -> Iterator[bytes]:
+def _chunks(
+    content: IO[bytes], size: int, path: str, abandoned: Callable[[], bool]
+) -> Iterator[bytes]:
+    """Read to the end, or past `size`: a log that grows faster than it is read has no end."""
     while not abandoned():
         try:
             chunk = content.read(CHUNK)
         except OSError as error:
             raise UnreadableError(f"{path}: {type(error).__name__}: {error.strerror}") from error
-        if not chunk:
+        if chunk:
+            yield chunk
+        size -= len(chunk)
+        if not chunk or size < 0:
             return
-        yield chunk
     raise AbandonedError(path)
 
 
