@@ -167,7 +167,7 @@ def write_manifest(job: Job, batches: int, skipped: list[Unreadable]) -> Summary
     manifest = {
         "source": job.source,
         "excluded": job.excluded,
-        "files": files,
+        "files": sorted(files, key=lambda file: file["path"]),
         "others": read_json(vault.work / "plan" / "rest.json"),
         "skipped": [asdict(problem) for problem in skipped],
     }

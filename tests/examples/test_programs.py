@@ -90,7 +90,11 @@ async def test_a_late_approver_is_passed_over() -> None:
 async def test_the_monitor_looks_once_per_interval() -> None:
     async with Environment(monitor.app) as env:
         weather = iter(["rain", "rain", "sun"])
-        env.stub(monitor.look_outside, lambda _: next(weather))
+
+        def look(_: str) -> str:
+            return next(weather)
+
+        env.stub(monitor.look_outside, look)
         began = env.now
         instance = await env.client.start_new(monitor.wait_for_sun, monitor.Watch("Bergen", 9))
         assert await instance.result() == "sun in Bergen, seen at look 3"
