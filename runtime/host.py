@@ -183,6 +183,7 @@ class Runtime:
                 self._partition.forget(error)
                 self._recovery.forget()
                 if self._dead:
+                    self._partition.close(RuntimeClosedError("the runtime is dead"))
                     return
                 if isinstance(error, StaleOwnerError):
                     raise error

@@ -132,6 +132,8 @@ class Partition:
     @property
     def quiet(self) -> bool:
         """Whether nothing is to be done right now, and everything is durable."""
+        if self.down is not None:
+            return True
         loading = self._to_load or self._loads_under_way
         return not (self._ready or loading) and self.pipeline.idle
 
