@@ -67,7 +67,7 @@ class Queries:
                 if show_history:
                     status.history = _events(turns)
                 if show_waiting:
-                    status.waiting_for = waiting_for(row, turns, store, now)
+                    status.waiting_for = waiting_for(row, turns, store, app, now)
             return status
 
         return await self.gateway.read(read)

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from ..actors.history import EntityLockRequested, Turn
+from ..actors.app import App
+from ..actors.errors import DefinitionNotFoundError
+from ..actors.history import EntityLockRequested, TaskScheduled, Turn
 from ..actors.moments import moment
 from ..actors.openwork import OpenWork, open_work
 from ..actors.status import Status
@@ -11,13 +13,18 @@ from ..persistence.store import Store
 from .views import Waiting, parked_from
 
 
-def waiting_for(row: InstanceRow, turns: list[Turn], store: Store, now: int) -> list[Waiting]:
-    """Everything that an instance waits for."""
+def waiting_for(
+    row: InstanceRow, turns: list[Turn], store: Store, app: App, now: int
+) -> list[Waiting]:
+    """Everything that an instance waits for.
+
+    Activities that `app` does not have wait for a deployment, unless the app has nothing at all.
+    """
     if row.status.is_terminal:
         return []
     found = [*_outer(row)]
     work = open_work(turns)
-    found.extend(_work(work, now))
+    found.extend(_work(work, app, now))
     found.extend(_entities(work, store))
     found.extend(Waiting("event", name) for name in work.awaited)
     return found
@@ -35,15 +42,29 @@ def _outer(row: InstanceRow) -> Iterator[Waiting]:
         yield Waiting("start", row.name, since=moment(row.created), due=due)
 
 
-def _work(work: OpenWork, now: int) -> Iterator[Waiting]:
+def _is_missing(app: App, activity: str) -> bool:
+    try:
+        app.activity_of(activity)
+    except DefinitionNotFoundError:
+        return bool(app.activities or app.orchestrations)
+    return False
+
+
+def _activity_kind(activity: TaskScheduled, app: App, now: int) -> str:
+    if activity.due is not None and activity.due > now:
+        return "retry"
+    return "definition" if _is_missing(app, activity.name) else "activity"
+
+
+def _work(work: OpenWork, app: App, now: int) -> Iterator[Waiting]:
     for activity in work.activities.values():
         failed = work.failures.get(activity.id)
-        backing_off = activity.due is not None and activity.due > now
+        kind = _activity_kind(activity, app, now)
         yield Waiting(
-            "retry" if backing_off else "activity",
+            kind,
             activity.name,
             since=moment(activity.at),
-            due=moment(activity.due) if backing_off and activity.due is not None else None,
+            due=moment(activity.due) if kind == "retry" and activity.due is not None else None,
             task_id=activity.id,
             attempt=activity.attempt,
             detail=f"last failure {failed.failure}" if failed is not None else None,
