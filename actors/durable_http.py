@@ -58,6 +58,7 @@ def _checked_uri(_: object, __: object, uri: str) -> None:
     parts = urlsplit(uri)
     if parts.scheme.lower() not in _PORTS or not parts.hostname:
         raise ValueError(f"an HTTP call goes to http://... or https://..., not to {uri!r}")
+    _ = parts.port  # Raises `ValueError` for one that is none.
     if parts.username is not None:
         raise ValueError("credentials in a URI would end up in logs; use headers or a TokenSource")
 

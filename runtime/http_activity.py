@@ -6,11 +6,13 @@ body larger than the App's cap for payloads fails the call.
 """
 
 import urllib.request
+from collections.abc import Callable
 from email.message import Message
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 
+from ..actors.activity_context import ActivityContext
 from ..actors.app import App
 from ..actors.definitions import ActivityDefinition, Input, Signature
 from ..actors.durable_http import (
@@ -20,6 +22,8 @@ from ..actors.durable_http import (
     same_origin,
 )
 from ..actors.errors import HttpRequestError, PayloadTooLargeError, TokenNotAvailableError
+
+CHUNK = 65_536
 
 
 class _StayHome(urllib.request.HTTPRedirectHandler):
@@ -59,10 +63,10 @@ def _opener() -> urllib.request.OpenerDirector:
 def http_activity(app: App) -> ActivityDefinition:
     """The definition for an App, whose token provider and cap it uses."""
 
-    def perform(said: dict[str, Any]) -> dict[str, Any]:
+    def perform(activity: ActivityContext, said: dict[str, Any]) -> dict[str, Any]:
         request = DurableHttpRequest.from_json(said)
         headers = {"User-Agent": "perdure", **request.headers, **_authorization(app, request)}
-        response = _sent(request, headers, app.codec.payload_bytes_max)
+        response = _sent(request, headers, app.codec.payload_bytes_max, activity.cancelled)
         if request.fails(response.status_code):
             raise HttpRequestError(
                 request.method, request.uri, f"status {response.status_code}", response.status_code
@@ -70,7 +74,7 @@ def http_activity(app: App) -> ActivityDefinition:
         return response.to_json()
 
     signature = Signature(HTTP_ACTIVITY, (Input("request", Any, required=True),))
-    return ActivityDefinition(HTTP_ACTIVITY, perform, signature, False, "thread")
+    return ActivityDefinition(HTTP_ACTIVITY, perform, signature, True, "thread")
 
 
 def _authorization(app: App, request: DurableHttpRequest) -> dict[str, str]:
@@ -82,7 +86,9 @@ def _authorization(app: App, request: DurableHttpRequest) -> dict[str, str]:
     return {"Authorization": f"Bearer {app.token_provider(source)}"}
 
 
-def _sent(request: DurableHttpRequest, headers: dict[str, str], cap: int) -> DurableHttpResponse:
+def _sent(
+    request: DurableHttpRequest, headers: dict[str, str], cap: int, cancelled: Callable[[], bool]
+) -> DurableHttpResponse:
     data = None if request.content is None else request.content.encode()
     asked = urllib.request.Request(  # noqa: S310 - the request takes http and https only
         request.uri, data, headers, method=request.method
@@ -91,16 +97,31 @@ def _sent(request: DurableHttpRequest, headers: dict[str, str], cap: int) -> Dur
         answer: Any = _opener().open(asked, timeout=request.timeout)
     except HTTPError as error:
         answer = error
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:
         raise _failed(request, error) from error
     with answer:
         try:
-            body = answer.read(cap + 1)
+            body = _body(answer, cap, cancelled)
         except (OSError, HTTPException) as error:
             raise _failed(request, error) from error
     if len(body) > cap:
         raise PayloadTooLargeError(f"the answer of {request.uri.partition('?')[0]}", len(body), cap)
     return DurableHttpResponse(answer.status, _joined(answer.headers), _text(answer.headers, body))
+
+
+def _body(answer: Any, cap: int, cancelled: Callable[[], bool]) -> bytes:
+    """What the server sends, up to where it is too much or nobody waits for it any more."""
+    promised: int | None = answer.length
+    body = bytearray()
+    while len(body) != promised and len(body) <= cap and not cancelled():
+        # The bytes that are there, so that a server that drips cannot hold the thread for ever.
+        some = answer.read1(CHUNK)
+        if not some and promised is not None:
+            raise IncompleteRead(bytes(body), promised - len(body))
+        if not some:
+            break
+        body += some
+    return bytes(body)
 
 
 def _failed(request: DurableHttpRequest, error: Exception) -> Exception:

@@ -148,7 +148,16 @@ async def test_a_location_of_another_scheme_fails() -> None:
             await instance.result()
 
 
-@pytest.mark.parametrize("uri", ["ftp://a.example/", "http:///x", "/x", "http://u:p@a.example/"])
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "ftp://a.example/",
+        "http:///x",
+        "/x",
+        "http://u:p@a.example/",
+        "http://a.example:99999/",
+    ],
+)
 async def test_an_unfit_uri_is_refused(uri: str) -> None:
     async with Environment(app) as env:
         env.stub(HTTP, DurableHttpResponse(200))

@@ -6,6 +6,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 from attrs import define, field
 
@@ -19,6 +21,7 @@ from perdure import (
     OrchestrationFailedError,
     PayloadTooLargeError,
     RetryPolicy,
+    Runtime,
     TokenSource,
 )
 from perdure.testing import Environment
@@ -40,7 +43,9 @@ class Site:
     answers: dict[str, list[Answer]] = field(factory=dict[str, list[Answer]])
     asked: list[Asked] = field(factory=list[Asked])
     silent: Event = field(factory=Event)
-    """Answers to /silent wait until it is set."""
+    """Answers to /silent wait until it is set, and those to /drip go on."""
+    gone: Event = field(factory=Event)
+    """Set when a client has left /drip."""
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -61,14 +66,27 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             site.asked.append((self.command, self.path, dict(self.headers), body))
             if self.path == "/silent":
                 site.silent.wait(30)
+            if self.path == "/drip":
+                self._drip()
+                return
             queue = site.answers.get(self.path, [(404, {}, b"")])
             status, headers, content = queue.pop(0) if len(queue) > 1 else queue[0]
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
+            if "Content-Length" not in headers:
+                self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+
+        def _drip(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            try:
+                while not site.silent.wait(0.005):
+                    self.wfile.write(b".")
+            except OSError:
+                site.gone.set()
 
         do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 - the server's names
 
@@ -76,6 +94,12 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+@pytest.fixture(autouse=True)
+def _directly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the machine's proxy, if it has one, out of this."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
 
 @pytest.fixture
@@ -115,11 +139,15 @@ async def call(
     return await ctx.call_http(method, uri, **options)
 
 
-async def answer_of(env: Environment, method: str, uri: str, **options: Any) -> DurableHttpResponse:
+async def answer_of(
+    env: Environment | Runtime, method: str, uri: str, **options: Any
+) -> DurableHttpResponse:
     return await (await env.client.start_new(call, method, uri, options)).result()
 
 
-async def failure_of(env: Environment, method: str, uri: str, **options: Any) -> FailureDetails:
+async def failure_of(
+    env: Environment | Runtime, method: str, uri: str, **options: Any
+) -> FailureDetails:
     with pytest.raises(OrchestrationFailedError) as failed:
         await answer_of(env, method, uri, **options)
     inner = failed.value.details.inner
@@ -204,6 +232,37 @@ async def test_a_silent_server_times_out(site: Site) -> None:
         failure = await failure_of(env, "GET", site.url("/silent"), timeout=0.1)
     assert failure.type == "TimeoutError"
     assert "0.1 s" in failure.message
+
+
+async def test_a_dripping_server_is_left(site: Site) -> None:
+    async with Runtime(app) as runtime:
+        failure = await failure_of(runtime, "GET", site.url("/drip"), timeout=0.1)
+    assert failure.type == "TimeoutError"
+    assert await anyio.to_thread.run_sync(site.gone.wait, 10)
+
+
+async def test_a_truncated_answer_is_a_failure(site: Site) -> None:
+    site.answer("/", 200, b"half", Content_Length="8")
+    async with Environment(app) as env:
+        failure = await failure_of(env, "GET", site.url("/"))
+    assert failure.is_caused_by(HttpRequestError)
+    assert "4 more expected" in failure.message
+
+
+async def test_a_body_of_unknown_length_is_read(site: Site) -> None:
+    site.answer(
+        "/", 200, b"4\r\nhalf\r\n0\r\n\r\n", Transfer_Encoding="chunked", Content_Length="x"
+    )
+    async with Environment(app) as env:
+        assert (await answer_of(env, "GET", site.url("/"))).content == "half"
+
+
+async def test_an_unsendable_request_fails(site: Site) -> None:
+    async with Environment(app) as env:
+        for options in ({"headers": {"X": "a\r\nY: b"}}, {"headers": {"X": "\u20ac"}}):
+            failure = await failure_of(env, "GET", site.url("/"), **options)
+            assert failure.is_caused_by(HttpRequestError)
+    assert site.asked == []
 
 
 async def test_a_body_has_a_cap(site: Site) -> None:
