@@ -6,7 +6,12 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from ..actors.app import App
-from ..actors.errors import InstanceNotFoundError, PerdureError, StoreError
+from ..actors.errors import (
+    InstanceNotFoundError,
+    PerdureError,
+    RuntimeClosedError,
+    StoreError,
+)
 from ..actors.history import (
     EntityOperationCalled,
     EntityOperationCompleted,
@@ -168,6 +173,8 @@ class LocalGateway:
 
     async def watch(self, instance_id: str, until: Until) -> InstanceRow:
         """Wait for an instance to get somewhere; raises `InstanceNotFoundError`."""
+        if isinstance(self._partition.down, RuntimeClosedError):
+            raise self._partition.down
         reply: Reply[InstanceRow] = Reply()
 
         def watcher(row: InstanceRow) -> None:
