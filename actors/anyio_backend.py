@@ -210,7 +210,19 @@ class _Started:
         self.said = False
         self.ended = False
         self.error: BaseException | None = None
-        self.waitable = Uninterruptible(kernel)
+        self.waitable = Waitable(kernel)
+        self.end = Uninterruptible(kernel)
+
+    async def wait(self, handle: anyio.TaskHandle[Any, Any]) -> None:
+        """Return once the child has said something; a cancelled starter ends its child first."""
+        try:
+            while not (self.said or self.ended):
+                await Pause(self.waitable)
+        except Cancelled:
+            handle.cancel()
+            while not self.ended:
+                await Pause(self.end)
+            raise
 
     def started(self, value: object = None) -> None:
         if self.said:
@@ -220,6 +232,7 @@ class _Started:
 
     def child_ended(self, _: Fiber, __: object, error: BaseException | None) -> bool:
         self.ended = True
+        self.end.wake()
         if self.said:
             return False
         self.error = error
@@ -250,7 +263,12 @@ class DurableTaskGroup(abc.TaskGroup):
         self, coro: Coroutine[Any, Any, T], *, name: object = None, context: object = None
     ) -> anyio.TaskHandle[T]:
         handle = anyio.TaskHandle(coro, name)
-        self._group.spawn(handle._run_coro(), handle.name)  # pyright: ignore[reportPrivateUsage]
+        run = handle._run_coro()  # pyright: ignore[reportPrivateUsage]
+        try:
+            self._group.spawn(run, handle.name)
+        finally:
+            if not self._group.open:
+                coro.close()
         return handle
 
     async def start(
@@ -265,8 +283,7 @@ class DurableTaskGroup(abc.TaskGroup):
         handle: anyio.TaskHandle[Any, Any] = anyio.TaskHandle(coro, name)
         run = handle._run_coro()  # pyright: ignore[reportPrivateUsage]
         self._group.spawn(run, handle.name, status.child_ended)
-        while not (status.said or status.ended):
-            await Pause(status.waitable)
+        await status.wait(handle)
         if status.error is not None:
             raise status.error
         if not status.said:

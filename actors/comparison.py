@@ -78,7 +78,7 @@ def waiting_line(fibers: Iterable[Fiber]) -> str | None:
     return None
 
 
-_STEP = Kernel._step.__code__  # pyright: ignore[reportPrivateUsage]  # noqa: SLF001
+_STEP = Kernel._step.__code__  # pyright: ignore[reportPrivateUsage]
 _BETWEEN = ("perdure", "anyio", "contextlib")
 """Packages whose frames lie between a call and the user's line."""
 

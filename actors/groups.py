@@ -18,6 +18,11 @@ class FiberGroup:
         self._cancelled: Cancelled | None = None
         self._empty = Uninterruptible(scope.kernel)
 
+    @property
+    def open(self) -> bool:
+        """Whether what is begun in it now will ever run."""
+        return self._active and not self.scope.kernel.closed
+
     def enter(self) -> None:
         """Begin; the calling fiber becomes the group's host."""
         if self._active:
