@@ -15,6 +15,7 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import anyio.to_process
 import anyio.to_thread
 from attrs import define
@@ -79,6 +80,8 @@ class Activities:
         self._jobs: dict[str, dict[Key, Job]] = {}
         self._queue: deque[Job] = deque()
         self._idle: list[Bell] = []
+        self._taking = False
+        """Whether a worker is on its way to the queue, or takes from it without waiting."""
         self._workers = 0
         self._running: Counter[str] = Counter()
         self._limited: dict[str, deque[Job]] = {}
@@ -161,11 +164,25 @@ class Activities:
                 return
             self._running[definition.name] += 1
         self._queue.append(job)
+        self._call_worker()
+
+    def _call_worker(self) -> None:
+        """Wake one: it takes from the queue until it has to wait, and then calls the next."""
+        if self._taking or self._group is None:
+            return
         if self._idle:
+            self._taking = True
             self._idle.pop().ring()
         elif self._workers < self._settings.activities_max:
+            self._taking = True
             self._workers += 1
             self._group.start_soon(self._work)
+
+    def _wait_elsewhere(self) -> None:
+        """The worker that takes has to wait, so that another one has to go on."""
+        self._taking = False
+        if self._queue:
+            self._call_worker()
 
     def _admit_next(self, definition: ActivityDefinition) -> None:
         if definition.max_concurrency is None:
@@ -181,28 +198,44 @@ class Activities:
     async def _work(self) -> None:
         bell = Bell()
         while True:
-            while self._queue:
-                job = self._queue.popleft()
+            # Entering a scope costs as much as a short activity: one serves until it is cancelled.
+            with anyio.CancelScope() as scope:
+                while not scope.cancel_called:
+                    await self._take(bell, scope)
+
+    async def _take(self, bell: Bell, scope: anyio.CancelScope) -> None:
+        for _ in range(self._settings.turns_between_breaths):
+            self._taking = True
+            if not self._queue:
+                self._taking = False
+                self._idle.append(bell)
+                await bell.wait()
+                return
+            job = self._queue.popleft()
+            try:
                 if not (job.unwanted or self._draining):
-                    await self._perform(job)
+                    await self._perform(job, scope)
+            finally:
                 if job.definition is not None:
                     self._admit_next(job.definition)
-            self._idle.append(bell)
-            await bell.wait()
+            if scope.cancel_called:
+                return
+        await anyio.lowlevel.checkpoint()
 
     # One attempt
 
-    async def _perform(self, job: Job) -> None:
+    async def _perform(self, job: Job, scope: anyio.CancelScope) -> None:
         self.executing += 1
+        job.scope = scope
         try:
-            with anyio.CancelScope() as job.scope:
-                self._limit_time(job)
-                outcome = await self._outcome(job)
-                self._forget(job)
-                if not job.unwanted:
-                    self._send(job, outcome)
-                return
+            self._limit_time(job)
+            outcome = await self._outcome(job)
+            self._forget(job)
+            if not job.unwanted:
+                self._send(job, outcome)
+        except anyio.get_cancelled_exc_class():
             self._cut_short(job)
+            raise
         finally:
             job.scope = None
             self.executing -= 1
@@ -246,11 +279,12 @@ class Activities:
         name = definition.name
         arguments = definition.signature.read(codec, job.event.input, f"input of {name}")
         if definition.takes_context:
-            arguments = (_context(job), *arguments)
+            position = definition.context_position
+            arguments = definition.signature.with_context(arguments, position, _context(job))
         if definition.executor == "loop":
             context = contextvars.copy_context()
             called = context.run(definition.function, *arguments)
-            value = await _in_context(called, context)
+            value = await _in_context(called, context, self._wait_elsewhere)
         else:
             value = await self._run_elsewhere(definition, arguments)
         return codec.write(value, f"result of {name}")
@@ -259,6 +293,7 @@ class Activities:
         self, definition: ActivityDefinition, arguments: tuple[Any, ...]
     ) -> Any:
         call = partial(definition.function, *arguments)
+        self._wait_elsewhere()
         if definition.executor == "process":
             return await anyio.to_process.run_sync(call, cancellable=True, limiter=self._processes)
         return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
@@ -279,9 +314,12 @@ def _context(job: Job) -> ActivityContext:
 
 @coroutine
 def _in_context(
-    called: Coroutine[Any, Any, Any], context: contextvars.Context
+    called: Coroutine[Any, Any, Any], context: contextvars.Context, waits: Callable[[], object]
 ) -> Generator[Any, Any, Any]:
-    """Await a coroutine with context variables of its own, inside a task that lives on."""
+    """Await a coroutine with context variables of its own, inside a task that lives on.
+
+    `waits` is called before the task is given back to the event loop.
+    """
     step: Callable[[Any], Any] = called.send
     given: Any = None
     while True:
@@ -289,6 +327,7 @@ def _in_context(
             wanted = context.run(step, given)
         except StopIteration as stop:
             return stop.value
+        waits()
         try:
             given = yield wanted
             step = called.send

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import anyio
@@ -62,6 +63,11 @@ class SystemClock:
             return
         with anyio.move_on_after(max(0.0, (until - self.now()) / 1_000_000)):
             await bell.wait()
+
+
+def time_limit(seconds: float | None) -> AbstractContextManager[object]:
+    """Raise `TimeoutError` when the block takes longer; None is no limit, and costs nothing."""
+    return nullcontext() if seconds is None else anyio.fail_after(seconds)
 
 
 IdSource = Callable[[], str]

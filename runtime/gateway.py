@@ -24,9 +24,10 @@ from ..actors.status import Status
 from ..actors.wire import read_event, write_event
 from ..persistence.records import InstanceRow, MessageRow, Start
 from ..persistence.store import Store
+from .batch import instance_row
 from .clock import Bell, Clock, IdSource
 from .lanes import Lane, run_in
-from .partition import Answer, Partition
+from .partition import MEMORY_LOST, Answer, Partition, Watched
 from .reply import Reply
 from .slot import Slot
 
@@ -173,25 +174,39 @@ class LocalGateway:
 
     async def watch(self, instance_id: str, until: Until) -> InstanceRow:
         """Wait for an instance to get somewhere; raises `InstanceNotFoundError`."""
-        if isinstance(self._partition.down, RuntimeClosedError):
-            raise self._partition.down
-        reply: Reply[InstanceRow] = Reply()
+        found: Watched = MEMORY_LOST
+        while found is MEMORY_LOST:
+            if isinstance(self._partition.down, RuntimeClosedError):
+                raise self._partition.down
+            found = await self._watch(instance_id, until)
+        return found
+
+    async def _watch(self, instance_id: str, until: Until) -> Watched:
+        reply: Reply[Watched] = Reply()
 
         def watcher(row: InstanceRow) -> None:
             if until(row):
                 reply.set(row)
 
         with self._watching(instance_id, watcher, reply):
-            row = await self.read(lambda store: store.instance(instance_id))
-            if row is None and not reply.settled:
-                raise InstanceNotFoundError(instance_id)
-            if row is not None and until(row):
-                return row
+            if not self._is_on_the_way(instance_id, until):
+                row = await self.read(lambda store: store.instance(instance_id))
+                if row is None and not reply.settled:
+                    raise InstanceNotFoundError(instance_id)
+                if row is not None and until(row):
+                    return row
             return await reply.wait()
+
+    def _is_on_the_way(self, instance_id: str, until: Until) -> bool:
+        """Whether memory has it, not there yet: then a later commit brings it, and no row has."""
+        slot = self._partition.slots.get(instance_id)
+        if slot is None or not isinstance(slot.actor, Orchestration):
+            return False
+        return not until(instance_row(slot.actor, slot))
 
     @contextmanager
     def _watching(
-        self, instance_id: str, watcher: Callable[[InstanceRow], object], reply: Reply[InstanceRow]
+        self, instance_id: str, watcher: Callable[[InstanceRow], object], reply: Reply[Watched]
     ) -> Generator[None]:
         watchers = self._partition.watchers
         watchers.setdefault(instance_id, []).append(watcher)

@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, TypeVarTuple, cast, overload
 
-import anyio
-
 from ..actors.context import EntityContext
 from ..actors.errors import (
     EntityOperationFailedError,
@@ -23,6 +21,7 @@ from ..actors.messages import Message
 from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import operation_call
+from .clock import time_limit
 from .views import (
     InstanceStatus,
 )
@@ -132,7 +131,7 @@ class ClientEntity(Generic[E]):
         event = EntityOperationCalled(
             gateway.clock.now(), NO_ID, gateway.new_id(), call.name, str(self.id), call.input
         )
-        with anyio.fail_after(timeout):
+        with time_limit(timeout):
             answer = await gateway.call(Message(str(self.id), event), event)
         if isinstance(answer, EntityOperationFailed):
             raise EntityOperationFailedError(f"{self.id}.{call.name}", NO_ID, answer.failure)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple
 
-import anyio
 import orjson
 
 from ..actors.errors import (
@@ -15,6 +14,7 @@ from ..actors.status import Status
 from ..actors.wire import event_document
 from ..persistence.records import InstanceRow, Query
 from ..persistence.store import Store
+from .clock import time_limit
 from .gateway import Gateway
 from .restore import turn
 from .views import (
@@ -89,6 +89,8 @@ class Queries:
             }
             for item in history
         ]
+        if documents:
+            documents[0]["instance_id"] = instance_id
         return orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode()
 
     async def get_history(self, instance_id: str) -> list[HistoryEvent]:
@@ -179,7 +181,7 @@ class Queries:
     async def _wait(
         self, instance_id: str, until: Callable[[InstanceRow], bool], timeout: float | None
     ) -> InstanceStatus:
-        with anyio.fail_after(timeout):
+        with time_limit(timeout):
             row = await self.gateway.watch(instance_id, until)
         return instance_status(row, self.gateway.app.codec)
 
