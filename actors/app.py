@@ -4,10 +4,11 @@ import inspect
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar, get_args, overload
 
 from attrs import evolve
 from cattrs import Converter
+from cattrs.errors import StructureHandlerNotFoundError
 
 from .codec import PAYLOAD_BYTES_MAX, Codec
 from .definitions import (
@@ -15,9 +16,11 @@ from .definitions import (
     EntityDefinition,
     Operation,
     OrchestrationDefinition,
+    context_among,
     is_context,
     parameters_of,
     signature_of,
+    underlying,
 )
 from .durable_http import TokenProvider
 from .errors import DefinitionNotFoundError, RegistrationError
@@ -62,7 +65,17 @@ class App:
         )
 
     @overload
-    def activity(self, function: F, /) -> F: ...
+    def activity(
+        self,
+        function: F,
+        /,
+        *,
+        name: str | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: timedelta | float | None = None,
+        max_concurrency: int | None = None,
+        executor: Executor | None = None,
+    ) -> F: ...
     @overload
     def activity(
         self,
@@ -99,7 +112,9 @@ class App:
         return register if function is None else register(function)
 
     @overload
-    def orchestration(self, function: F, /) -> F: ...
+    def orchestration(
+        self, function: F, /, *, name: str | None = None, version: str | None = None
+    ) -> F: ...
     @overload
     def orchestration(
         self, /, *, name: str | None = None, version: str | None = None
@@ -119,7 +134,7 @@ class App:
         return register if function is None else register(function)
 
     @overload
-    def entity(self, entity: F, /) -> F: ...
+    def entity(self, entity: F, /, *, name: str | None = None) -> F: ...
     @overload
     def entity(self, /, *, name: str | None = None) -> Callable[[F], F]: ...
     def entity(self, entity: Any = None, /, *, name: str | None = None) -> Any:
@@ -132,7 +147,16 @@ class App:
         return register if entity is None else register(entity)
 
     def include(self, other: "App") -> None:
-        """Register everything that `other` has; raises `RegistrationError` for a name twice."""
+        """Register everything that `other` has, or nothing.
+
+        Raises `RegistrationError` for a name that is taken here already.
+        """
+        for activity in other.activities.values():
+            self._check_activity(activity)
+        for orchestration in other.orchestrations.values():
+            self._check_orchestration(orchestration)
+        for entity in other.entities.values():
+            self._check_entity(entity)
         for activity in other.activities.values():
             self._add_activity(activity)
         for orchestration in other.orchestrations.values():
@@ -142,7 +166,7 @@ class App:
 
     def replace_activity(self, definition: ActivityDefinition) -> None:
         """Put another definition in the place of the activity with its name, for tests."""
-        if definition.name not in self.activities:
+        if definition.name not in self.activities and definition.name in self.built_in:
             self.built_in[definition.name] = definition
             return
         replaced = self.activities[definition.name]
@@ -162,14 +186,19 @@ class App:
             raise DefinitionNotFoundError("activity", _shown(target), list(self.activities))
         return found
 
+    def activity_name(self, target: str | Callable[..., Any]) -> str:
+        """The name of an activity's function; texts pass."""
+        return target if isinstance(target, str) else self.activity_of(target).name
+
     def orchestration_of(
         self, target: str | Callable[..., Any], version: str | None = None
     ) -> OrchestrationDefinition:
         """The orchestration of that function, or of that name and version.
 
-        A version that is not there falls back to the unversioned definition only if no other
-        version exists. By name alone it is the App's default version, else the unversioned
-        definition, else the highest version. Raises `DefinitionNotFoundError`.
+        A function stands for its name when another version than its own is asked for. A version
+        that is not there falls back to the unversioned definition only if no other version exists.
+        By name alone it is the App's default version, else the unversioned definition, else the
+        highest version. Raises `DefinitionNotFoundError`.
         """
         if not isinstance(target, str):
             found = self._by_callable.get(("orchestration", target))
@@ -223,26 +252,44 @@ class App:
         versions = [version for version in self._versions(name) if version is not None]
         return self.orchestrations[name, max(versions, key=version_key)] if versions else None
 
-    def _add_activity(self, definition: ActivityDefinition) -> None:
+    def _check_activity(self, definition: ActivityDefinition) -> None:
         if definition.name in self.activities:
             raise _twice("activity", definition.name)
+
+    def _add_activity(self, definition: ActivityDefinition) -> None:
+        self._check_activity(definition)
         self.activities[definition.name] = definition
         self._by_callable.setdefault(("activity", definition.function), definition)
 
-    def _add_orchestration(self, definition: OrchestrationDefinition) -> None:
-        key = definition.name, definition.version
-        if key in self.orchestrations:
+    def _check_orchestration(self, definition: OrchestrationDefinition) -> None:
+        if (definition.name, definition.version) in self.orchestrations:
             raise RegistrationError(
                 definition.name,
                 "an orchestration of that name and version is registered already; "
                 "give this one another name= or version=",
             )
-        self.orchestrations[key] = definition
+
+    def _add_orchestration(self, definition: OrchestrationDefinition) -> None:
+        self._check_orchestration(definition)
+        self.orchestrations[definition.name, definition.version] = definition
         self._by_callable.setdefault(("orchestration", definition.function), definition)
 
-    def _add_entity(self, definition: EntityDefinition, entity: Any) -> None:
+    def _check_entity(self, definition: EntityDefinition) -> None:
         if definition.name in self.entities:
             raise _twice("entity", definition.name)
+        if definition.kind == "function":
+            return
+        try:
+            self.codec.converter.get_structure_hook(definition.state_type)
+        except StructureHandlerNotFoundError as error:
+            raise RegistrationError(
+                definition.name,
+                f"nothing says which state {definition.make.__name__} has; decorate it with "
+                "@attrs.define or @dataclass, or add a hook for it to the App's converter",
+            ) from error
+
+    def _add_entity(self, definition: EntityDefinition, entity: Any) -> None:
+        self._check_entity(definition)
         self.entities[definition.name] = definition
         self._by_callable.setdefault(("entity", entity), definition)
 
@@ -274,6 +321,16 @@ def _name(function: Any, name: str | None) -> str:
     return own
 
 
+def _kind(function: Callable[..., Any]) -> Literal["plain", "async", "generator", "stream"]:
+    """How a callable works; an async generator is a stream."""
+    called = underlying(function)
+    if inspect.isasyncgenfunction(called):
+        return "stream"
+    if inspect.isgeneratorfunction(called):
+        return "generator"
+    return "async" if inspect.iscoroutinefunction(called) else "plain"
+
+
 def _activity(
     function: Any,
     given: str | None,
@@ -283,27 +340,41 @@ def _activity(
     executor: Executor | None,
 ) -> ActivityDefinition:
     name = _name(function, given)
-    is_async = inspect.iscoroutinefunction(function)
-    if inspect.isasyncgenfunction(function) or inspect.isgeneratorfunction(function):
+    if _kind(function) in ("generator", "stream"):
         raise RegistrationError(name, "an activity returns a value; it cannot be a generator")
-    if executor == "process" and (is_async or "<locals>" in function.__qualname__):
-        raise RegistrationError(
-            name, 'executor="process" needs a sync function at the top level of a module'
-        )
     if max_concurrency is not None and max_concurrency < 1:
         raise RegistrationError(name, f"max_concurrency must be at least 1, not {max_concurrency}")
     parameters = parameters_of(function, name)
-    takes_context = bool(parameters) and is_context(parameters[0].annotation, "ActivityContext")
+    position = context_among(parameters, "ActivityContext", name)
+    inputs = [parameter for at, parameter in enumerate(parameters) if at != position]
     return ActivityDefinition(
         name,
         function,
-        signature_of(function, name, parameters[1:] if takes_context else parameters),
-        takes_context,
-        "loop" if is_async and executor is None else executor or "thread",
+        signature_of(function, name, inputs),
+        position is not None,
+        _executor(function, name, executor),
         retry,
         _seconds(name, timeout),
         max_concurrency,
+        position or 0,
     )
+
+
+def _executor(
+    function: Any, name: str, executor: Executor | None
+) -> Literal["loop", "thread", "process"]:
+    if executor not in (None, *get_args(Executor)):
+        raise RegistrationError(name, f'executor is "thread" or "process", not {executor!r}')
+    is_async = _kind(function) == "async"
+    if executor == "process" and (
+        is_async or not inspect.isroutine(function) or "<locals>" in function.__qualname__
+    ):
+        raise RegistrationError(
+            name, 'executor="process" needs a sync function at the top level of a module'
+        )
+    if executor == "thread" and is_async:
+        raise RegistrationError(name, "an async activity runs on the event loop, not in a thread")
+    return "loop" if is_async else executor or "thread"
 
 
 def _seconds(name: str, timeout: timedelta | float | None) -> float | None:
@@ -319,21 +390,31 @@ def _orchestration(
     function: Any, given: str | None, version: str | None
 ) -> OrchestrationDefinition:
     name = _name(function, given)
-    if inspect.isasyncgenfunction(function):
+    style = _kind(function)
+    if style == "stream":
         raise RegistrationError(name, "async def with yield is not possible; await instead")
-    style: Literal["async", "generator", "plain"] = "plain"
-    if inspect.iscoroutinefunction(function):
-        style = "async"
-    elif inspect.isgeneratorfunction(function):
-        style = "generator"
     parameters = parameters_of(function, name)
-    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if not positional:
-        raise RegistrationError(name, "its first parameter has to be the OrchestrationContext")
+    _check_context_first(parameters, "OrchestrationContext", name)
     signature = signature_of(function, name, parameters[1:])
     if not signature.inputs:
         signature = evolve(signature, loose=True)
     return OrchestrationDefinition(name, version, function, signature, style)
+
+
+def _check_context_first(parameters: list[inspect.Parameter], kind: str, name: str) -> None:
+    """A first parameter with another annotation is an input, whose context was forgotten."""
+    first = parameters[0] if parameters else None
+    if first is None or first.kind in (first.KEYWORD_ONLY, first.VAR_KEYWORD):
+        raise RegistrationError(name, f"its first parameter has to be the {kind}")
+    annotation = first.annotation
+    if annotation in (first.empty, Any, object) or is_context(annotation, kind):
+        return
+    if isinstance(annotation, (str, TypeVar)):
+        return
+    shown = getattr(annotation, "__name__", str(annotation))
+    raise RegistrationError(
+        name, f"its first parameter has to be the {kind}, but {first.name!r} is annotated {shown}"
+    )
 
 
 def _entity(entity: Any, given: str | None) -> EntityDefinition:
@@ -341,10 +422,16 @@ def _entity(entity: Any, given: str | None) -> EntityDefinition:
     if "@" in name:
         raise RegistrationError(name, "an entity's name has no '@' in it")
     if not isinstance(entity, type):
+        if _kind(entity) in ("generator", "stream"):
+            raise RegistrationError(name, "an entity cannot be a generator; return, or await")
         parameters = parameters_of(entity, name)
         if len(parameters) != 1:
             raise RegistrationError(name, "a function entity takes exactly the EntityContext")
+        _check_context_first(parameters, "EntityContext", name)
         return EntityDefinition(name, "function", entity)
+    if inspect.isabstract(entity):
+        missing = ", ".join(sorted(getattr(entity, "__abstractmethods__", ())))
+        raise RegistrationError(name, f"{entity.__name__} is abstract; it lacks {missing}")
     try:
         inspect.signature(entity).bind()
     except TypeError as error:
@@ -371,10 +458,16 @@ def _operations(cls: type, entity: str) -> dict[str, Operation]:
 
 def _operation(function: Callable[..., Any], name: str, entity: str, cls: type) -> Operation:
     shown = f"{entity}.{name}"
+    if _kind(function) in ("generator", "stream"):
+        raise RegistrationError(shown, "an operation cannot be a generator; return, or await")
     parameters = parameters_of(function, shown, cls)[1:]
-    takes_context = bool(parameters) and is_context(parameters[0].annotation, "EntityContext")
-    inputs = parameters[1:] if takes_context else parameters
-    signature = signature_of(function, shown, inputs, cls)
+    position = context_among(parameters, "EntityContext", shown)
+    inputs = [parameter for at, parameter in enumerate(parameters) if at != position]
     return Operation(
-        name, function, signature, takes_context, inspect.iscoroutinefunction(function)
+        name,
+        function,
+        signature_of(function, shown, inputs, cls),
+        position is not None,
+        inspect.iscoroutinefunction(function),
+        position or 0,
     )
