@@ -12,7 +12,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import anyio
 import anyio.abc
@@ -23,6 +23,7 @@ from ..actors.entity import Entity
 from ..actors.errors import PerdureError, StoreError
 from ..actors.failure import details_of
 from ..actors.history import (
+    EntityOperationCalled,
     EntityOperationCompleted,
     EntityOperationFailed,
     ExecutionResumed,
@@ -53,6 +54,11 @@ from .timers import Timers
 logger = logging.getLogger("perdure.runtime")
 
 Answer = EntityOperationCompleted | EntityOperationFailed
+
+MEMORY_LOST: Literal[False] = False
+"""What a watch hears when what memory knew of the instance may never have happened."""
+
+Watched = InstanceRow | Literal[False]
 
 
 class ReadyQueue(Protocol):
@@ -104,9 +110,13 @@ class Partition:
         self.horizon = 0
         self.requests: set[Reply[Any]] = set()
         """Clients' requests that are not answered yet."""
-        self.watches: set[Reply[Any]] = set()
+        self.watches: set[Reply[Watched]] = set()
         """Clients that wait for an instance; they outlive recoveries."""
         self.callers: dict[str, Reply[Answer]] = {}
+        self.lasting: set[Reply[Any]] = set()
+        """Of the callers those whose question is durable; their answer comes after a recovery."""
+        self.recovered = anyio.Event()
+        """Set while clients are served, and once that is over for good."""
         self.watchers: dict[str, list[Callable[[InstanceRow], object]]] = {}
         self._ready: ReadyQueue = ready if ready is not None else deque()
         self._idle: OrderedDict[str, Slot] = OrderedDict()
@@ -128,6 +138,10 @@ class Partition:
     def operations_running(self) -> int:
         """How many async entity operations run now."""
         return len(self._operations)
+
+    def now(self) -> int:
+        """The current time."""
+        return self._clock.now()
 
     @property
     def quiet(self) -> bool:
@@ -238,8 +252,8 @@ class Partition:
             self._absorb_orchestration(slot, actor, effects)
         if effects.changed:
             self.show(slot)
-        for reply in effects.replies:
-            self._reply(reply)
+        if effects.replies:
+            self._reply(effects.replies, effects.taken)
         for message in effects.sent:
             self.send(message)
 
@@ -278,12 +292,18 @@ class Partition:
                 extra={"instance_id": actor.id},
             )
 
-    def _reply(self, answer: Answer) -> None:
-        reply = self.callers.pop(answer.request_id, None)
-        if reply is not None:
-            self.batch.when_durable.append(partial(self.settle, reply, answer))
-        else:
-            self.batch.replies[answer.request_id] = write_event(answer)
+    def _reply(self, answers: list[Answer], taken: list[Message]) -> None:
+        """Answer clients here directly, and those outside through the store."""
+        outside: set[str] | None = None
+        for answer in answers:
+            reply = self.callers.get(answer.request_id)
+            if reply is not None:
+                self.batch.when_durable.append(partial(self.settle, reply, answer))
+                continue
+            if outside is None:
+                outside = {_request_of(message) for message in taken if message.position < 0}
+            if answer.request_id in outside:
+                self.batch.replies[answer.request_id] = write_event(answer)
 
     # Async entity operations
 
@@ -421,6 +441,10 @@ class Partition:
         slot.loaded = True
         if record.instance is not None:
             slot.stored_execution = record.instance.execution_id
+        if restored.found_broken is not None:
+            self.park(slot, restored.found_broken)
+        if restored.replaced is not None:
+            self.admission.end_replaced(slot, restored.replaced)
         if restored.stale:
             self.batch.touch(slot)
             self.batch.reset(slot.id)
@@ -467,8 +491,7 @@ class Partition:
                 self._drop(oldest)
 
     def _drop(self, slot: Slot) -> None:
-        if slot.actor is not None:
-            slot.actor.close()
+        _close(slot)
         if self.slots.get(slot.id) is slot:
             del self.slots[slot.id]
         self._idle.pop(slot.id, None)
@@ -505,8 +528,7 @@ class Partition:
         self.life += 1
         self.pipeline.drop()
         for slot in self.slots.values():
-            if slot.actor is not None:
-                slot.actor.close()
+            _close(slot)
         self.slots.clear()
         self._ready.clear()
         self._idle.clear()
@@ -514,7 +536,9 @@ class Partition:
         self._loaded.clear()
         self._loads_under_way = 0
         self._armed.clear()
-        self.callers.clear()
+        self.callers = {key: r for key, r in self.callers.items() if r in self.lasting}
+        if self.recovered.is_set():
+            self.recovered = anyio.Event()
         for scope in self._operations:
             scope.cancel()
         unknown = (
@@ -522,15 +546,24 @@ class Partition:
         )
         self.down = unknown
         self._resting.ring()
-        for reply in list(self.requests):
+        for reply in self.requests - self.lasting:
             self.refuse(reply, unknown)
+        for watch in list(self.watches):
+            watch.set(MEMORY_LOST)
 
     def close(self, error: PerdureError) -> None:
         """Nobody takes turns any more; whoever waits for something learns that."""
-        self.forget(error)
-        self.down = error
         for reply in list(self.watches):
             reply.fail(error)
+        self.lasting.clear()
+        self.forget(error)
+        self.down = error
+        self.recovered.set()
+
+
+def _request_of(message: Message) -> str:
+    event = message.event
+    return event.request_id if isinstance(event, EntityOperationCalled) else ""
 
 
 def _is_current(message: Message, actor: Orchestration | Entity | None) -> bool:
@@ -541,3 +574,9 @@ def _is_current(message: Message, actor: Orchestration | Entity | None) -> bool:
     if not isinstance(actor, Orchestration):
         return False
     return message.execution_id == actor.execution_id or message.execution_id in actor.lineage
+
+
+def _close(slot: Slot) -> None:
+    if slot.actor is not None:
+        with secluded():
+            slot.actor.close()
