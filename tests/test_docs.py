@@ -90,6 +90,28 @@ def test_the_contents_of_a_page_are_its_headings(page: Path) -> None:
     assert not set(re.findall(r"\]\(#([^)]+)\)", text)) - anchors
 
 
+def test_the_architecture_names_what_there_is() -> None:
+    """Check paths like `actors/kernel.py` or `faults/`, and names like `Partition.forget`."""
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    folders = [ROOT / folder for folder in ("", "actors", "persistence", "runtime", "tests")]
+    paths = set(re.findall(r"`([a-z_/]+(?:\.py|/))`", text))
+    lost = {path for path in paths if not any((folder / path).exists() for folder in folders)}
+    known = {name for folder in folders[1:4] for name in members(folder)}
+    assert not lost | set(re.findall(r"`([A-Z]\w+\.\w+)`", text)) - known
+
+
+def members(folder: Path) -> Iterator[str]:
+    """Give what the classes below a folder define, as `Class.name`."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                for inner in node.body:
+                    if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+                        yield f"{node.name}.{inner.name}"
+                    elif isinstance(inner, ast.AnnAssign):
+                        yield f"{node.name}.{ast.unparse(inner.target)}"
+
+
 PAGE = """\
 ```python
 first = 1
