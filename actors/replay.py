@@ -153,9 +153,17 @@ class Execution:
             self.now = turn.at
             for event in turn.events:
                 self.apply(event)
+            self._forget_called_off(turn)
         self.replaying = False
         self._sources.clear()
         self._listing.clear()
+
+    def _forget_called_off(self, turn: Turn) -> None:
+        """Keep only what is called off now and was not when the turn was recorded."""
+        if self.called_off and turn.notes is not None:
+            known = set(turn.notes.cancelled)
+            self.called_off = [call_id for call_id in self.called_off if call_id not in known]
+            self.timers_off = [call_id for call_id in self.timers_off if call_id not in known]
 
     def apply(self, event: AnyEvent) -> None:
         """Apply one event and run the code as far as it goes."""
