@@ -1,9 +1,10 @@
 """HTTP calls of orchestrations, as scripted answers under virtual time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import anyio
 import pytest
 
 from perdure import (
@@ -219,6 +220,38 @@ async def test_a_cancelled_call_polls_no_more(before: timedelta) -> None:
         instance = await env.client.start_new(give_up)
         assert await instance.result() == "cancelled"
         assert len(requests(env)) <= 1
+
+
+async def test_a_deadline_ends_the_polling() -> None:
+    own = App()
+
+    @own.orchestration
+    async def bounded(ctx: OrchestrationContext) -> str:
+        with anyio.move_on_after(60):
+            await ctx.call_http("GET", "http://a.example/")
+        await ctx.create_timer(timedelta(hours=1))
+        return "gave up"
+
+    async with Environment(own) as env:
+        env.stub(HTTP, script(*[accepted("/job", "25")] * 9))
+        instance = await env.client.start_new(bounded)
+        assert await instance.result() == "gave up"
+        assert len(requests(env)) == 3
+        history = await env.client.get_history(instance.instance_id)
+        assert replay(env.app, history).open_calls == 0
+
+
+async def test_a_generator_can_yield_a_call() -> None:
+    own = App()
+
+    @own.orchestration
+    def classic(context: OrchestrationContext) -> Generator[Any, Any, str]:
+        response = yield context.call_http("GET", "http://a.example/")
+        return str(response.content)
+
+    async with Environment(own) as env:
+        env.stub(HTTP, script(accepted("/job", "1"), DurableHttpResponse(200, {}, "done")))
+        assert await (await env.client.start_new(classic)).result() == "done"
 
 
 async def test_the_built_in_activity_is_nobodys_definition() -> None:
