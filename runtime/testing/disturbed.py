@@ -72,3 +72,8 @@ class HeldLane(InlineLane):
         self.held = False
         while self._waiting:
             super().submit(*self._waiting.popleft())
+
+    def drop(self) -> None:
+        """Forget what was held back: the process died before it."""
+        self.held = False
+        self._waiting.clear()
