@@ -3,79 +3,45 @@
 - A payload is JSON text, or None where the value is None.
 - Annotations decide how JSON becomes a value: attrs classes, dataclasses, enums, TypedDict,
   NewType, generics, unions, tuples and sets, besides the plain JSON types. Without an annotation,
-  or with Any, plain JSON values come back.
+  or with Any or object, plain JSON values come back.
 - datetime, date and time are ISO 8601 texts; timedelta is a number of seconds; Decimal and UUID
   are texts; bytes are base64; enums are their values.
-- What cannot be written (an unknown class, NaN, a key that is no text) is refused with the path
-  to it. Nothing is pickled.
+- Integers may have any size. JSON's types are not turned into each other, except that a whole
+  number is a float as well.
+- A key of a mapping that is an int, UUID, enum, date or the like becomes a text. The annotated
+  type of the keys turns it back; without one it stays a text. Two keys with one text are refused.
+- A value of a union becomes the first member, in the order of the annotation, that is written
+  like it: in `date | str`, a text that is a date becomes one. Of several classes, the one with
+  these keys comes first.
+- What cannot be written (an unknown class, NaN, a circle, a lone surrogate) is refused with the
+  path to it, and so is text that is not JSON. Nothing is pickled.
 """
 
-import base64
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from typing import Any, cast
-from uuid import UUID
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, TypeGuard
 
-import attrs
 import orjson
 from cattrs import Converter, transform_error
 
+from .conventions import PLAIN, default_converter, fields_of
 from .errors import PayloadError, PayloadTooLargeError
 from .history import Payload
 
 PAYLOAD_BYTES_MAX = 4 * 1024 * 1024
 
-_PLAIN = (str, bool)
 _ORJSON_OPTIONS = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 
-Hook = Callable[[Any], Any]
-
-
-def default_converter() -> Converter:
-    """A cattrs converter with the conventions of this module; add hooks of your own to it."""
-    converter = Converter(unstruct_collection_overrides={set: list, frozenset: list})
-    for cls in (datetime, date, time):
-        converter.register_unstructure_hook(cls, cls.isoformat)
-        converter.register_structure_hook(cls, _from_iso)
-    converter.register_unstructure_hook(timedelta, timedelta.total_seconds)
-    converter.register_structure_hook(timedelta, lambda v, _: timedelta(seconds=v))
-    converter.register_unstructure_hook(Decimal, str)
-    converter.register_structure_hook(Decimal, lambda v, _: Decimal(v))
-    converter.register_unstructure_hook(UUID, str)
-    converter.register_structure_hook(UUID, lambda v, _: v if isinstance(v, UUID) else UUID(v))
-    converter.register_unstructure_hook(bytes, lambda v: base64.b64encode(v).decode())
-    converter.register_structure_hook(bytes, lambda v, _: base64.b64decode(v, validate=True))
-    converter.register_structure_hook(type(None), _only_none)
-    for plain in (int, float, str, bool):
-        converter.register_structure_hook(plain, _strict)
-    converter.register_structure_hook_func(lambda type_: type_ is object, lambda v, _: v)
-    return converter
-
-
-def _from_iso(value: Any, cls: Any) -> Any:
-    if isinstance(value, cls):
-        return value
-    return cls.fromisoformat(value)
-
-
-def _only_none(value: Any, _: Any) -> None:
-    if value is not None:
-        raise TypeError(f"expected nothing, got {value!r:.60}")
-
-
-def _strict(value: Any, cls: Any) -> Any:
-    """JSON's own types are not turned into each other, but a whole number is a float as well."""
-    if type(value) is cls or (cls is float and type(value) is int):
-        return cls(value)
-    raise TypeError(f"expected {cls.__name__}, got {type(value).__name__} {value!r:.60}")
+# orjson reads integers beyond 64 bits as floats. They have at least this many digits.
+_DIGITS_MAX = 18
+_DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_LONG_NUMBER = b"0" * (_DIGITS_MAX + 1)
 
 
 class Codec:
@@ -96,33 +62,51 @@ class Codec:
         if value is None:
             return None
         try:
-            plain = value if type(value) in _PLAIN else self.converter.unstructure(value)
-            data = orjson.dumps(plain, option=_ORJSON_OPTIONS)
+            if type(value) in PLAIN:
+                lost = (data := orjson.dumps(value)) == b"null"
+            else:
+                plain = self.converter.unstructure(value)
+                data = orjson.dumps(plain, option=_ORJSON_OPTIONS)
+                lost = b"null" in data and _holds_lost_float(plain)
+            if lost:
+                self._explain(value, path, ())
+        except PayloadError:
+            raise
         except Exception:  # noqa: BLE001 - the slow way finds out what it was, and where
             data = self._write_slowly(value, path)
-        else:
-            if type(plain) not in _PLAIN and b"null" in data:
-                _refuse_lost_floats(plain, path)
         if len(data) > self.payload_bytes_max:
             raise PayloadTooLargeError(path, len(data), self.payload_bytes_max)
         return data.decode()
 
     def _write_slowly(self, value: Any, path: str) -> bytes:
-        _check_classes(value, path)
+        """Write integers beyond 64 bits and deep values, and refuse what cannot be written."""
         try:
-            plain = self.converter.unstructure(value)
+            return _dumped(self.converter.unstructure(value))
         except Exception as error:
-            raise PayloadError(
-                path, _type_name(type(value)), f"cannot be written: {error}"
-            ) from error
-        _check(plain, path)
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+            self._explain(value, path, ())
+            raise _unwritable(value, path, error) from error
+
+    def _explain(self, value: Any, path: str, holders: tuple[int, ...]) -> None:
+        """Find the innermost part that cannot be written, in the user's words."""
+        if id(value) in holders:
+            raise PayloadError(path, _type_name(type(value)), "contains itself")
+        try:
+            for part, inner in _parts(value):
+                self._explain(inner, path + part, (*holders, id(value)))
+            _dumped(self.converter.unstructure(value))
+        except PayloadError:
+            raise
+        except Exception as error:
+            raise _unwritable(value, path, error) from error
 
     def read(self, payload: Payload, type_: Any, path: str) -> Any:
         """The value of that type; raises `PayloadError` that tells all that does not fit."""
-        if type_ is Any or type_ is object:
-            return None if payload is None else _loads(payload)
-        value = None if payload is None else _loads(payload)
+        if payload is None:
+            return self.structure(None, type_, path)
+        try:
+            value = _loads(payload)
+        except (ValueError, RecursionError) as error:
+            raise PayloadError(path, _type_name(type_), f"is not JSON: {error}") from error
         return self.structure(value, type_, path)
 
     def structure(self, value: Any, type_: Any, path: str) -> Any:
@@ -141,11 +125,102 @@ class Codec:
             raise PayloadError(path, _type_name(type_), _problems(error, path)) from error
 
 
-def _loads(text: str) -> Any:
+def checked_text(text: str, path: str) -> str:
+    """Return the text when it can be stored; raises `PayloadError` for a lone surrogate."""
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return json.loads(text)
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _unwritable(text, path, error) from error
+    return text
+
+
+def _loads(text: str) -> Any:
+    if len(text) > _DIGITS_MAX and _LONG_NUMBER in text.encode().translate(_DIGITS_TO_ZEROS):
+        return json.loads(text, parse_constant=_refuse_constant)
+    return orjson.loads(text)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _dumped(plain: Any) -> bytes:
+    """The JSON of plain values, by the writer that turns nothing into something else."""
+    text = json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if _holds_other_key(plain):
+        raise TypeError("it has a key that is not a text")
+    return text.encode()
+
+
+def _holds_lost_float(plain: Any) -> bool:
+    """JSON has no NaN and no infinity, and the fast writer turns them into null."""
+    found = [plain]
+    for item in found:
+        cls: object = type(item)
+        if cls is dict:
+            found.extend(item.values())
+        elif cls is list or cls is tuple:
+            found.extend(item)
+        elif cls is float and not math.isfinite(item):
+            return True
+    return False
+
+
+def _holds_other_key(plain: Any) -> bool:
+    """Whether there is a key that the slow writer would turn into a text by its own rules."""
+    found = [plain]
+    for item in found:
+        if _is_mapping(item):
+            if not all(isinstance(key, str) for key in item):
+                return True
+            found.extend(item.values())
+        elif _is_sequence(item):
+            found.extend(item)
+    return False
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a value consists of, with the path to each."""
+    if _is_mapping(value):
+        for key, item in value.items():
+            yield f".{key}", item
+    elif _is_sequence(value) or _is_set(value):
+        for index, item in enumerate(value):
+            yield f"[{index}]", item
+    else:
+        for name in fields_of(type(value)):
+            yield f".{name}", getattr(value, name)
+
+
+def _is_mapping(value: Any) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
+
+
+def _is_sequence(value: Any) -> TypeGuard[list[Any] | tuple[Any, ...]]:
+    return isinstance(value, (list, tuple))
+
+
+def _is_set(value: Any) -> TypeGuard[AbstractSet[Any]]:
+    return isinstance(value, AbstractSet)
+
+
+def _unwritable(value: Any, path: str, error: Exception) -> PayloadError:
+    name = _type_name(type(value))
+    match error:
+        case UnicodeEncodeError():
+            return PayloadError(path, name, f"is not valid Unicode: {error.reason}")
+        case RecursionError():
+            return PayloadError(path, name, "contains itself, or is nested too deeply")
+        case _ if isinstance(value, float):
+            return PayloadError(path, name, f"{value} is not JSON")
+        case _ if type(value) in PLAIN or any(_parts(value)):
+            return PayloadError(path, name, f"cannot be written: {error}")
+        case _:
+            advice = (
+                "is not JSON; use an attrs class, a dataclass or plain values, "
+                "or add a hook to the App's converter"
+            )
+            return PayloadError(path, name, f"{advice} ({error})")
 
 
 def _problems(error: Exception, path: str) -> str:
@@ -155,66 +230,3 @@ def _problems(error: Exception, path: str) -> str:
 
 def _type_name(type_: Any) -> str:
     return getattr(type_, "__qualname__", None) or str(type_)
-
-
-def _refuse_lost_floats(plain: Any, path: str) -> None:
-    """JSON has no NaN and no infinity, and the fast writer turns them into null."""
-    _check(plain, path)
-
-
-def _check(plain: Any, path: str) -> None:
-    """Find what plain JSON cannot hold."""
-    match plain:
-        case Enum():
-            raise PayloadError(path, _type_name(type(plain)), "is an enum in an untyped value")
-        case None | bool() | int():
-            pass
-        case float():
-            if not math.isfinite(plain):
-                raise PayloadError(path, "float", f"{plain} is not JSON")
-        case str():
-            _check_text(plain, path)
-        case list() | tuple():
-            for index, item in enumerate(cast("Sequence[Any]", plain)):
-                _check(item, f"{path}[{index}]")
-        case dict():
-            _check_object(cast("Mapping[Any, Any]", plain), path)
-        case _:
-            raise PayloadError(
-                path,
-                _type_name(type(plain)),
-                "is not JSON; use an attrs class, a dataclass or plain values, "
-                "or add a hook to the App's converter",
-            )
-
-
-def _check_object(pairs: Mapping[Any, Any], path: str) -> None:
-    for key, item in pairs.items():
-        if not isinstance(key, str):
-            raise PayloadError(path, _type_name(type(key)), f"key {key!r:.60} is not a text")
-        _check(item, f"{path}.{key}")
-
-
-def _check_text(text: str, path: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise PayloadError(path, "str", f"is not valid Unicode: {error.reason}") from error
-
-
-def _check_classes(value: Any, path: str) -> None:
-    """Walk values that a converter would pass through, to name the path in the user's words."""
-    cls = cast("type[Any]", type(value))
-    if attrs.has(cls):
-        for attribute in attrs.fields(cls):
-            _check_classes(getattr(value, attribute.name), f"{path}.{attribute.name}")
-    elif isinstance(value, Mapping):
-        pairs = cast("Mapping[Any, Any]", value)
-        for key, item in pairs.items():
-            _check_classes(item, f"{path}.{key}")
-    elif isinstance(value, (list, tuple)):
-        items = cast("Sequence[Any]", value)
-        for index, item in enumerate(items):
-            _check_classes(item, f"{path}[{index}]")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise PayloadError(path, "float", f"{value} is not JSON")

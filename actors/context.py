@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar, TypeVarTuple, overload
 
 from .activity_context import ActivityContext
+from .codec import checked_text
 from .durable_http import (
     HTTP_TIMEOUT,
     DurableHttpRequest,
@@ -39,6 +40,7 @@ from .retry import RetryPolicy
 from .targets import (
     ByName,
     activity_call,
+    checked_tags,
     orchestration_call,
     seconds_of,
     typed_reader,
@@ -327,11 +329,11 @@ class OrchestrationContext(EntityCalls):
         event = SubOrchestrationInstanceCreated(
             execution.now,
             number,
-            instance_id or f"{self.execution_id}:{number}",
+            instance_id or f"{execution.origin}:{number}",
             call.name,
             call.version,
             call.input,
-            {**self.tags, **(tags or {})},
+            {**self.tags, **checked_tags(tags)},
         )
         return event, call
 
@@ -406,8 +408,8 @@ class OrchestrationContext(EntityCalls):
             f"event {name!r}",
             read=typed_reader(execution.codec, type_, f"event {name!r}"),
         )
-        task.on_cancel(lambda: execution.stop_listening(key, task))
-        execution.listen(key, task)
+        task.on_cancel(lambda: execution.events.stop_listening(key, task))
+        execution.events.listen(key, task)
         if timeout is not None and not task.done:
             self._bound(task, key, name, seconds_of(timeout))
         return task
@@ -416,7 +418,7 @@ class OrchestrationContext(EntityCalls):
         execution = self._execution
 
         def too_late() -> None:
-            execution.stop_listening(key, task)
+            execution.events.stop_listening(key, task)
             task.fail(TimeoutError(f"no event {name!r} within {timeout:g} s"))
 
         timer = execution.open_timer(execution.now + round(timeout * 1_000_000), too_late)
@@ -428,7 +430,7 @@ class OrchestrationContext(EntityCalls):
         if not name:
             raise ValueError("an event has a name")
         execution = self._execution
-        payload = execution.codec.write(data, f"event {name!r}")
+        payload = execution.codec.write(data, f"event {checked_text(name, 'event')!r}")
         execution.ask(EventSent(execution.now, execution.next_id(), instance_id, name, payload))
 
     def task_all(self, tasks: Iterable[Task[T]]) -> Task[list[T]]:

@@ -1,8 +1,11 @@
 """What an App knows of the functions and classes registered with it."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, cast, get_type_hints
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from types import SimpleNamespace, UnionType
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin, get_type_hints
 
 from attrs import Factory, frozen
 
@@ -13,6 +16,10 @@ from .retry import RetryPolicy
 
 MISSING: Any = inspect.Parameter.empty
 IMPLICIT_DELETE = "delete"
+EXPLICIT_NONE = "null"
+"""The payload of None where no payload stands for the parameter's default."""
+
+_OPTIONAL = re.compile(r"(?:\w+\.)*Optional\[(.*)\]")
 
 
 @frozen
@@ -22,6 +29,7 @@ class Input:
     name: str
     type: Any
     required: bool
+    default: Any = MISSING
 
 
 @frozen
@@ -50,6 +58,8 @@ class Signature:
         if self.loose:
             return codec.write(args[0] if len(args) == 1 else list(args), path)
         if len(inputs) == 1 and self.variadic is MISSING:
+            if args[0] is None and not inputs[0].required:
+                return EXPLICIT_NONE
             return codec.write(args[0], path)
         return codec.write(list(args), path)
 
@@ -87,9 +97,20 @@ class Signature:
 
     def _values(self, codec: Codec, payload: Payload, path: str) -> list[Any]:
         value = codec.read(payload, Any, path)
-        if isinstance(value, list):
-            return cast("list[Any]", value)
+        if _is_list(value):
+            return value
         return [] if value is None else [value]
+
+    def with_context(
+        self, arguments: tuple[Any, ...], position: int, context: Any
+    ) -> tuple[Any, ...]:
+        """The arguments and the context in its place, after the defaults of what is missing."""
+        between = (p.default for p in self.inputs[len(arguments) : position])
+        return (*arguments[:position], *between, context, *arguments[position:])
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 @frozen
@@ -105,6 +126,8 @@ class ActivityDefinition:
     timeout: float | None = None
     """Seconds that one attempt may take."""
     max_concurrency: int | None = None
+    context_position: int = 0
+    """Where the context stands among the inputs."""
 
 
 @frozen
@@ -127,6 +150,8 @@ class Operation:
     signature: Signature
     takes_context: bool
     is_async: bool
+    context_position: int = 0
+    """Where the context stands among the inputs."""
 
 
 @frozen
@@ -155,10 +180,34 @@ class EntityDefinition:
 
 
 def is_context(annotation: Any, kind: str) -> bool:
-    """Whether an annotation names that context class, as a class or as a text."""
+    """Whether an annotation names that context class or None, as classes or as a text."""
     if isinstance(annotation, str):
-        return annotation.rpartition(".")[2] == kind
-    return getattr(annotation, "__name__", None) == kind
+        text = annotation.strip("\"' ")
+        inner = _OPTIONAL.fullmatch(text)
+        parts: Iterable[str] = (inner[1] if inner else text).split("|")
+        return any(part.strip("\"' ").rpartition(".")[2] == kind for part in parts)
+    match get_origin(annotation):
+        case origin if origin in (Union, UnionType):
+            return any(is_context(member, kind) for member in get_args(annotation))
+        case origin if origin is Annotated:
+            return is_context(get_args(annotation)[0], kind)
+        case _:
+            return any(cls.__name__ == kind for cls in getattr(annotation, "__mro__", ()))
+
+
+def context_among(parameters: list[inspect.Parameter], kind: str, name: str) -> int | None:
+    """Where the context stands; raises `RegistrationError` where it could not be given."""
+    found = [p for p in parameters if is_context(p.annotation, kind)]
+    if not found:
+        return None
+    position = parameters.index(found[0])
+    if len(found) > 1:
+        raise RegistrationError(name, f"it has two parameters for the {kind}")
+    if any(p.kind in (p.VAR_POSITIONAL, p.KEYWORD_ONLY) for p in parameters[: position + 1]):
+        raise RegistrationError(
+            name, f"the {kind} is given by position; move {found[0].name!r} before the '*'"
+        )
+    return position
 
 
 def parameters_of(
@@ -181,13 +230,34 @@ def parameters_of(
 
 def hints_of(function: Callable[..., Any], owner: type | None = None) -> dict[str, Any]:
     """Annotations by name; one that cannot be resolved stays a text."""
+    function = underlying(function)
     names = _closure(function)
     if owner is not None:
         names[owner.__name__] = owner
     try:
         return get_type_hints(function, localns=names, include_extras=True)
     except Exception:  # noqa: BLE001 - a name that is not there yet must not stop the others
-        return dict(getattr(function, "__annotations__", {}))
+        annotations: dict[str, Any] = dict(getattr(function, "__annotations__", {}))
+    names = {**getattr(inspect.unwrap(function), "__globals__", {}), **names}
+    return {name: _resolved(annotation, names) for name, annotation in annotations.items()}
+
+
+def _resolved(annotation: Any, names: dict[str, Any]) -> Any:
+    holder = SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        return get_type_hints(holder, names, include_extras=True)["it"]
+    except Exception:  # noqa: BLE001 - whatever an annotation raises when it is evaluated
+        return annotation
+
+
+def underlying(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function or method that a partial or a callable object calls."""
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.isroutine(function) or isinstance(function, type):
+        return function
+    own: Callable[..., Any] = type(function).__call__
+    return own
 
 
 def _closure(function: Callable[..., Any]) -> dict[str, Any]:
@@ -212,7 +282,7 @@ def signature_of(
     inputs: list[Input] = []
     variadic: Any = MISSING
     for parameter in parameters:
-        required = parameter.default is inspect.Parameter.empty
+        required = parameter.default is MISSING
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
             variadic = _type(parameter.annotation)
         elif parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -223,7 +293,8 @@ def signature_of(
                     "be given; make it positional or give it a default",
                 )
         elif parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-            inputs.append(Input(parameter.name, _type(parameter.annotation), required))
+            type_ = _type(parameter.annotation)
+            inputs.append(Input(parameter.name, type_, required, parameter.default))
     returns = hints_of(function, owner).get("return", Any)
     return Signature(name, tuple(inputs), _result(returns), variadic)
 

@@ -323,5 +323,6 @@ class _Unreadable(Exception):  # noqa: N818 - control flow, seen by nobody else
 
 def _invoke(operation: Operation, state: Any, context: EntityContext, arguments: Any) -> Any:
     if operation.takes_context:
-        return operation.function(state, context, *arguments)
+        position = operation.context_position
+        arguments = operation.signature.with_context(arguments, position, context)
     return operation.function(state, *arguments)

@@ -8,7 +8,7 @@ from .history import NO_ID, EntityOperationSignaled, ExecutionStarted, Payload
 from .identity import EntityId, checked_instance_id
 from .messages import Message
 from .moments import micros, moment
-from .targets import operation_call, orchestration_call
+from .targets import checked_tags, operation_call, orchestration_call
 
 if TYPE_CHECKING:
     from .entity import Entity
@@ -133,8 +133,8 @@ class EntityContext:
             call.version,
             call.input,
             None,
-            dict(tags or {}),
+            checked_tags(tags),
             due,
         )
-        self.sent.append(Message(target, event, due=due))
+        self.sent.append(Message(target, event))
         return target

@@ -8,8 +8,9 @@ from .errors import InstanceIdError
 
 INSTANCE_ID_CHARACTERS_MAX = 256
 
-_FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+# Half of a surrogate pair is no character, and no store takes it.
+_FORBIDDEN = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def checked_instance_id(instance_id: str) -> str:

@@ -1,7 +1,17 @@
-"""The generator style of orchestrators, run as a coroutine."""
+"""The styles of orchestrators; a generator is run as a coroutine."""
 
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Coroutine, Generator
+from typing import Any, TypeGuard
+
+
+def is_coroutine(value: Any) -> TypeGuard[Coroutine[Any, Any, Any]]:
+    """Whether an async orchestrator was called."""
+    return isinstance(value, Coroutine)
+
+
+def is_generator(value: Any) -> TypeGuard[Generator[Any, Any, Any]]:
+    """Whether a generator-style orchestrator was called."""
+    return isinstance(value, Generator)
 
 
 async def drive(generator: Generator[Any, Any, Any]) -> Any:

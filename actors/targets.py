@@ -1,13 +1,13 @@
 """From what user code names (a function, a method, a text) to a name and a payload."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from attrs import define
 
 from .app import App
-from .codec import Codec
+from .codec import Codec, checked_text
 from .definitions import ActivityDefinition, Operation, OrchestrationDefinition
 from .errors import DefinitionNotFoundError
 from .history import Payload
@@ -44,6 +44,18 @@ def seconds_of(duration: timedelta | float) -> float:
     return seconds
 
 
+def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
+    """A copy of the tags; raises `TypeError` or `PayloadError` unless all are texts."""
+    checked = dict(tags or {})
+    given: dict[Any, Any] = {**checked}
+    for key, value in given.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(f"tags are texts, not {key!r}: {value!r}")
+        checked_text(key, "tags")
+        checked_text(value, f"tags.{key}")
+    return checked
+
+
 def loose_input(codec: Codec, args: tuple[Any, ...], path: str) -> Payload:
     """The payload for a callable that only its name is known of."""
     if not args:
@@ -68,7 +80,7 @@ def orchestration_call(
     definition = _found(app.orchestration_of, target, version)
     if definition is None:
         call = _unknown(app.codec, target, args, returns)
-        call.version = version
+        call.version = None if version is None else checked_text(version, "version")
         return call
     call = _known(app.codec, definition, args, returns)
     call.version = version if version is not None else definition.version
@@ -115,7 +127,7 @@ def _known(codec: Codec, definition: Definition, args: tuple[Any, ...], returns:
 def _unknown(codec: Codec, name: str, args: tuple[Any, ...], returns: Any) -> ByName:
     type_ = returns if returns is not None else Any
     return ByName(
-        name,
+        checked_text(name, "name"),
         loose_input(codec, args, f"input of {name}"),
         typed_reader(codec, type_, f"result of {name}"),
         type_,

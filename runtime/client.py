@@ -16,7 +16,7 @@ from ..actors.history import (
 from ..actors.identity import EntityId, checked_instance_id
 from ..actors.moments import micros
 from ..actors.status import Status
-from ..actors.targets import orchestration_call
+from ..actors.targets import checked_tags, orchestration_call
 from ..persistence.store import Store
 from .connection import Connection
 from .control import Control, Reuse
@@ -135,7 +135,7 @@ class Client(Control, EntityQueries):
             call.version,
             call.input,
             None,
-            _checked_tags(tags),
+            checked_tags(tags),
             micros(start_at) if start_at is not None else None,
         )
         await gateway.start(chosen, event, reuse, fresh=fresh)
@@ -169,12 +169,3 @@ class Client(Control, EntityQueries):
         if state_type is Any and definition is not None:
             state_type = definition.state_type
         return ClientEntity(self, entity_id, state_type)
-
-
-def _checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
-    checked = dict(tags or {})
-    given: dict[Any, Any] = {**checked}
-    for key, value in given.items():
-        if not isinstance(key, str) or not isinstance(value, str):
-            raise TypeError(f"tags are texts, not {key!r}: {value!r}")
-    return checked

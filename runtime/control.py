@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple
 
+from ..actors.codec import checked_text
 from ..actors.errors import (
     InstanceNotFoundError,
     InstanceStateError,
@@ -54,7 +55,7 @@ class Control(Queries):
         """
         if not name:
             raise ValueError("an event has a name")
-        payload = self.gateway.app.codec.write(data, f"event {name!r}")
+        payload = self.gateway.app.codec.write(data, f"event {checked_text(name, 'event')!r}")
         event = EventRaised(self.gateway.clock.now(), name, payload)
         await self._steer(instance_id, event, f"raise event {name!r} at")
 
@@ -76,7 +77,7 @@ class Control(Queries):
 
         Raises `InstanceNotFoundError`, and `InstanceStateError` for one that has ended.
         """
-        event = ExecutionSuspended(self.gateway.clock.now(), reason)
+        event = ExecutionSuspended(self.gateway.clock.now(), _checked(reason))
         await self._steer(instance_id, event, "suspend")
 
     async def resume(self, instance_id: str, reason: str | None = None) -> None:
@@ -89,7 +90,7 @@ class Control(Queries):
             await self.gateway.mend(instance_id)
             if row.status is not Status.SUSPENDED:
                 return
-        event = ExecutionResumed(self.gateway.clock.now(), reason)
+        event = ExecutionResumed(self.gateway.clock.now(), _checked(reason))
         await self._steer(instance_id, event, "resume", only=Status.SUSPENDED)
 
     async def rewind(self, instance_id: str, reason: str | None = None) -> None:
@@ -98,7 +99,7 @@ class Control(Queries):
         Raises `InstanceNotFoundError`, and `InstanceStateError` unless it is Failed.
         """
         gateway = self.gateway
-        event = ExecutionRewound(gateway.clock.now(), reason, gateway.new_id())
+        event = ExecutionRewound(gateway.clock.now(), _checked(reason), gateway.new_id())
         await self._steer(instance_id, event, "rewind", only=Status.FAILED)
 
     async def _steer(
@@ -200,3 +201,7 @@ class Control(Queries):
     async def _purged(self, ids: list[str]) -> PurgeResult:
         purged = await self.gateway.purge(ids)
         return PurgeResult(len(purged), purged)
+
+
+def _checked(reason: str | None) -> str | None:
+    return None if reason is None else checked_text(reason, "reason")

@@ -4,12 +4,12 @@ Orchestrations, entities and activities that outlive their process; see `App` an
 """
 
 from perdure.actors.app import App as App
-from perdure.actors.codec import default_converter as default_converter
 from perdure.actors.context import ActivityContext as ActivityContext
 from perdure.actors.context import EntityContext as EntityContext
 from perdure.actors.context import EntityLock as EntityLock
 from perdure.actors.context import EntityProxy as EntityProxy
 from perdure.actors.context import OrchestrationContext as OrchestrationContext
+from perdure.actors.conventions import default_converter as default_converter
 from perdure.actors.durable_http import DurableHttpRequest as DurableHttpRequest
 from perdure.actors.durable_http import DurableHttpResponse as DurableHttpResponse
 from perdure.actors.durable_http import HttpRetryPolicy as HttpRetryPolicy
