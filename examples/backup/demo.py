@@ -99,7 +99,7 @@ class Demo:
             for example in progress.examples:
                 self.bar.say(f"  {example}")
             target = shlex.quote(self.job.target)
-            answer = f"python {WORKER} --target {target} --tell continue (or skip)"
+            answer = f"{sys.executable} {WORKER} --target {target} --tell continue (or skip)"
             self.bar.say(f"skipping them in {self.job.patience:g} s, unless you say: {answer}")
             while process.returncode is None and progress.phase == "waiting":
                 await anyio.sleep(LOOK_EVERY)
@@ -154,14 +154,17 @@ class Demo:
         ):
             if paths:
                 say(f"{len(paths):,} {what}: {', '.join(paths[:LISTED])}")
-        if found.skipped:
-            say(f"{found.skipped:,} skipped because they could not be read: see the manifest")
         say(
             f"{found.files:,} files ({megabytes(found.bytes)}) equal, "
             f"{found.others:,} folders and links as well; "
             f"{megabytes(totals.saved_bytes)} saved by compression"
         )
-        say("NOT VERIFIED" if found.different else "verified")
+        if found.different:
+            say("NOT VERIFIED")
+        elif found.skipped:
+            say(f"verified, without the {found.skipped:,} that could not be read: see the manifest")
+        else:
+            say("verified")
 
 
 async def look(client: Client) -> tuple[Progress, Totals]:

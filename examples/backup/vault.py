@@ -80,14 +80,14 @@ class Vault:
         Raises `FileChangedError`, `UnreadableError`, `AbandonedError`, and `OSError` for a vault
         that cannot be written.
         """
-        with _opened(source / original(path), path) as content:
+        with _opened(source / original(path)) as content:
             before = os.fstat(content.fileno())
             draft = self.work / f"draft-{uuid4().hex}"
             try:
-                digest, size = _compress(_chunks(content, before.st_size, path, abandoned), draft)
+                digest, size = _compress(_chunks(content, before.st_size, abandoned), draft)
                 after = os.fstat(content.fileno())
                 if size != before.st_size or _version(before) != _version(after):
-                    raise FileChangedError(f"{path} changed while it was being read")
+                    raise FileChangedError("changed while it was being read")
                 stored = draft.stat().st_size
                 self._move(draft, self.blob(digest))
             finally:
@@ -158,33 +158,31 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def _opened(full: Path, path: str) -> IO[bytes]:
+def _opened(path: Path) -> IO[bytes]:
     # A link that took the file's place is not followed, and a pipe is not waited for.
     try:
-        number = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise UnreadableError(f"{path}: {type(error).__name__}: {error.strerror}") from error
+        raise UnreadableError(f"{type(error).__name__}: {error.strerror}") from error
     if not stat.S_ISREG(os.fstat(number).st_mode):
         os.close(number)
-        raise UnreadableError(f"{path}: is no regular file any more")
+        raise UnreadableError("is no regular file any more")
     return os.fdopen(number, "rb", buffering=0)
 
 
-def _chunks(
-    content: IO[bytes], size: int, path: str, abandoned: Callable[[], bool]
-) -> Iterator[bytes]:
+def _chunks(content: IO[bytes], size: int, abandoned: Callable[[], bool]) -> Iterator[bytes]:
     """Read to the end, or past `size`: a log that grows faster than it is read has no end."""
     while not abandoned():
         try:
             chunk = content.read(CHUNK)
         except OSError as error:
-            raise UnreadableError(f"{path}: {type(error).__name__}: {error.strerror}") from error
+            raise UnreadableError(f"{type(error).__name__}: {error.strerror}") from error
         if chunk:
             yield chunk
         size -= len(chunk)
         if not chunk or size < 0:
             return
-    raise AbandonedError(path)
+    raise AbandonedError
 
 
 def _compress(chunks: Iterator[bytes], draft: Path) -> tuple[str, int]:
