@@ -134,8 +134,9 @@ def test_the_scope_whose_deadline_came_catches(
     stage: Stage, outer: float, inner: float, caught: str
 ) -> None:
     async def main() -> str:
+        within = anyio.CancelScope(deadline=anyio.current_time() + inner)
         with anyio.move_on_after(outer) as around:
-            with anyio.move_on_after(inner) as within:
+            with within:
                 await anyio.sleep(9)
             assert within.cancelled_caught
             return "inner"
@@ -281,11 +282,10 @@ def test_a_scope_is_entered_only_once(stage: Stage) -> None:
 
 def test_a_group_waits_for_its_children(stage: Stage) -> None:
     async def main() -> list[str]:
+        handles: list[anyio.TaskHandle[str]] = []
         async with anyio.create_task_group() as group:
-            handles = [
-                group.start_soon(say_after, stage, seconds, word)
-                for seconds, word in ((3, "c"), (1, "a"), (2, "b"))
-            ]
+            for seconds, word in ((3, "c"), (1, "a"), (2, "b")):
+                handles.append(group.start_soon(say_after, stage, seconds, word))
         return [handle.return_value for handle in handles]
 
     assert stage.play(main) == (["c", "a", "b"], 3)
@@ -327,21 +327,22 @@ def test_errors_of_host_and_children_come_together(stage: Stage) -> None:
 
     with pytest.raises(ExceptionGroup) as group:
         stage.play(main)
-    nested, child = group.value.exceptions
-    assert isinstance(nested, ExceptionGroup)
-    assert list(map(repr, nested.exceptions)) == ["ValueError('host')", "KeyError(2)"]
-    assert repr(child) == "KeyError(1)"
+    nested, child = map(repr, group.value.exceptions)
+    assert "[ValueError('host'), KeyError(2)]" in nested
+    assert child == "KeyError(1)"
 
 
 def test_a_cancelled_group_ends_quietly(stage: Stage) -> None:
-    async def main() -> anyio.TaskHandle.Status:
+    handles: list[anyio.TaskHandle[str]] = []
+
+    async def main() -> None:
         async with anyio.create_task_group() as group:
-            handle = group.start_soon(say_after, stage, 5, "child")
+            handles.append(group.start_soon(say_after, stage, 5, "child"))
             await anyio.sleep(1)
             group.cancel_scope.cancel()
-        return handle.status
 
-    assert stage.play(main) == (anyio.TaskHandle.Status.CANCELLED, 1)
+    assert stage.play(main) == (None, 1)
+    assert handles[0].status is anyio.TaskHandle.Status.CANCELLED
 
 
 def test_a_handle_cancels_only_its_child(stage: Stage) -> None:
@@ -414,13 +415,13 @@ def test_start_raises_what_the_child_raises(stage: Stage) -> None:
 
 
 def test_a_starter_in_a_hurry_ends_its_child(stage: Stage) -> None:
-    async def main() -> bool:
+    async def main() -> None:
         async with anyio.create_task_group() as group:
             with anyio.move_on_after(1) as hurry:
                 await group.start(serve, stage, 9)
+            stage.said.append(hurry.cancelled_caught)
             group.start_soon(say_after, stage, 1, "the group goes on")
-        return hurry.cancelled_caught
 
-    assert stage.play(main) == (True, 2)
-    assert stage.said == ["the group goes on"]
+    assert stage.play(main) == (None, 2)
+    assert stage.said == [True, "the group goes on"]
     assert stage.pending == []
