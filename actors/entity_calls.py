@@ -49,7 +49,7 @@ class EntityCalls:
         event = EntityOperationCalled(
             execution.now,
             number,
-            f"{execution.identity.execution_id}:{number}",
+            f"{execution.origin}:{number}",
             call.name,
             str(entity),
             call.input,
@@ -98,7 +98,7 @@ class EntityCalls:
             EntityOperationSignaled(
                 execution.now,
                 number,
-                f"{execution.identity.execution_id}:{number}",
+                f"{execution.origin}:{number}",
                 call.name,
                 str(entity),
                 call.input,
@@ -123,7 +123,7 @@ class EntityCalls:
         event = EntityLockRequested(
             execution.now,
             number,
-            f"{execution.identity.execution_id}:{number}",
+            f"{execution.origin}:{number}",
             [str(entity) for entity in ids],
             0,
             execution.identity.instance_id,

@@ -12,6 +12,7 @@ from .history import (
     EntityOperationCompleted,
     EntityOperationFailed,
     EntityUnlockSent,
+    ExecutionRewound,
     SubOrchestrationInstanceCompleted,
     SubOrchestrationInstanceCreated,
     SubOrchestrationInstanceFailed,
@@ -47,7 +48,7 @@ class OpenWork:
     @classmethod
     def of(cls, execution: Execution) -> "OpenWork":
         """The same from code in memory."""
-        work = cls(awaited=sorted(execution.listening))
+        work = cls(awaited=execution.events.awaited)
         for call in execution.open.values():
             match call:
                 case TimerCall(event=event):
@@ -107,6 +108,8 @@ class OpenWork:
                 self.section_granted = True
             case EntityUnlockSent():
                 self.section, self.section_granted = None, False
+            case ExecutionRewound():
+                self.section_granted = False
             case _:
                 pass
 

@@ -49,7 +49,7 @@ from .messages import Message
 from .openwork import OpenWork, open_work
 from .outgoing import start_of, to_entity, told_to_parent
 from .replay import Continued, Execution, Identity, Raised, Returned
-from .rewind import candidates
+from .rewind import rewound
 from .status import Status
 
 Ids = Callable[[], str]
@@ -175,7 +175,7 @@ class Orchestration:
     def _start(self, event: ExecutionStarted, events: list[AnyEvent], effects: Effects) -> bool:
         if self.begun or self.status.is_terminal or event.execution_id != self.execution_id:
             return False
-        if event.version is None:
+        if event.version is None and (self.name, None) not in self.app.orchestrations:
             event.version = self.version = self.app.orchestration_of(self.name).version
         self._definition()  # Without code it stays not begun: the start is tried again.
         self.begun = True
@@ -208,19 +208,26 @@ class Orchestration:
     def _awake(self, now: int) -> Execution:
         """The code in memory, replayed if need be."""
         if self.execution is None:
-            execution = self._new_execution()
             history = self.history or []
-            try:
-                execution.replay(history)
-            except BaseException:
-                execution.close()
-                raise
-            self._awaited = _last_awaited(history)
-            self.custom_status = execution.custom_status or self.custom_status
-            execution.custom_status = self.custom_status
-            self.execution, self.history = execution, None
-            execution.now = max(execution.now, now)
+            return self._wake(self._replayed(history), history, now)
         return self.execution
+
+    def _replayed(self, history: list[Turn]) -> Execution:
+        execution = self._new_execution()
+        try:
+            execution.replay(history)
+        except BaseException:
+            execution.close()
+            raise
+        return execution
+
+    def _wake(self, execution: Execution, history: list[Turn], now: int) -> Execution:
+        self._awaited = _last_awaited(history)
+        self.custom_status = execution.custom_status or self.custom_status
+        execution.custom_status = self.custom_status
+        self.execution, self.history = execution, None
+        execution.now = max(execution.now, now)
+        return execution
 
     def _definition(self) -> OrchestrationDefinition:
         return self.app.recorded_orchestration(self.name, self.version)
@@ -263,7 +270,7 @@ class Orchestration:
 
     def _notes(self, called_off: list[int]) -> TurnNotes | None:
         execution = self.execution
-        awaited = sorted(execution.listening) if execution is not None else []
+        awaited = execution.events.awaited if execution is not None else []
         news = None if awaited == self._awaited else awaited
         self._awaited = awaited
         return TurnNotes(called_off, news) if called_off or news is not None else None
@@ -364,6 +371,8 @@ class Orchestration:
     ) -> bool:
         """End it from outside; needs no code, so that it always works."""
         work = self._open_work(events)
+        effects.taken.extend(self.waiting)
+        self.waiting.clear()
         done = ExecutionCompleted(effects.now, Status.TERMINATED, event.reason)
         if self.execution is not None and events:
             self._record(events, effects)
@@ -401,35 +410,21 @@ class Orchestration:
         self.lineage.add(before)
         self.execution_id = event.execution_id
         try:
-            kept, execution = self._awake_without_failures(effects.now)
-        except NonDeterminismError:
+            kept, execution = rewound(self.history or [], self._replayed)
+        except (NonDeterminismError, DefinitionNotFoundError):
             self.execution_id = before
+            self.lineage.discard(before)
             raise
+        self._wake(execution, kept, effects.now)
         self._revive(effects)
         event.previous_execution_id = before
         effects.reset = True
         for turn in kept:
             self._append(turn, effects)
+        execution.apply(event)
         self._record([event], effects)
         self._reopen(execution, effects)
         return execution.outcome is not None and self._finish_again(effects)
-
-    def _awake_without_failures(self, now: int) -> tuple[list[Turn], Execution]:
-        """The most of the history that the code follows, and the code after it."""
-        history = self.history or []
-        *others, last = candidates(history)
-        for kept in others:
-            self.history = kept
-            try:
-                return kept, self._awake(now)
-            except NonDeterminismError:
-                continue
-        self.history = last
-        try:
-            return last, self._awake(now)
-        except NonDeterminismError:
-            self.history = history
-            raise
 
     def _finish_again(self, effects: Effects) -> bool:
         """The code ended already when it was replayed without the failed work."""
@@ -468,7 +463,9 @@ class Orchestration:
 
 
 def _asks_for_outcome(event: AnyEvent) -> bool:
-    return isinstance(event, (ExecutionStarted, EntityOperationCalled, EntityLockRequested))
+    if isinstance(event, ExecutionStarted):
+        return event.parent is not None
+    return isinstance(event, (EntityOperationCalled, EntityLockRequested))
 
 
 def _last_awaited(history: list[Turn]) -> list[str]:

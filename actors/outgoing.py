@@ -36,7 +36,9 @@ def start_of(parent: "Orchestration", event: SubOrchestrationInstanceCreated) ->
         event.tags,
         event.due,
     )
-    return Message(event.instance_id, started, due=event.due)
+    # A start that nobody waits for is admitted at once, and waits there for its time: it can be
+    # seen, sent events and terminated before.
+    return Message(event.instance_id, started, due=None if event.detached else event.due)
 
 
 def to_entity(event: ToEntity) -> Message:

@@ -13,8 +13,7 @@
 import hashlib
 import random
 import uuid
-from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
 from attrs import Factory, define
@@ -35,6 +34,7 @@ from .history import (
     EntityOperationFailed,
     EventRaised,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ParentInstance,
@@ -51,7 +51,8 @@ from .history import (
 )
 from .kernel import Fiber, Kernel
 from .moments import FIRST, LAST, moment
-from .styles import drive
+from .raised import RaisedEvents
+from .styles import drive, is_coroutine, is_generator
 from .tasks import Task
 
 CUSTOM_STATUS_BYTES_MAX = 16_384
@@ -133,9 +134,11 @@ class Execution:
         """What the code asked for and no recorded event has confirmed, in order."""
         self.called_off: list[int] = []
         self.timers_off: list[int] = []
-        self.listening: dict[str, deque[Task[Any]]] = {}
-        self.buffered: dict[str, deque[EventRaised]] = {}
+        self.events = RaisedEvents()
         self.suspended = False
+        self.origin = identity.execution_id
+        """The execution that a rewind goes back to: ids and chances stay those of its calls."""
+        self._relocking = False
         self._last_id = 0
         self._held: list[AnyEvent] = []
         self._guids = 0
@@ -173,13 +176,34 @@ class Execution:
             self.suspended = True
         elif isinstance(event, ExecutionResumed):
             self.suspended = False
-            held, self._held = self._held, []
-            for earlier in held:
-                self._advance(earlier)
-        elif self.suspended:
+            self._release()
+        elif self.suspended or (self._relocking and not isinstance(event, EntityLockGranted)):
             self._held.append(event)
+        elif self._relocking:
+            self._lock_granted_again()
+        elif isinstance(event, ExecutionRewound):
+            self._rewound()
         else:
             self._advance(event)
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for event in held:
+            self.apply(event)
+
+    def _rewound(self) -> None:
+        """Begin retries anew, and let nothing reach the code of a critical section without locks."""
+        for call in self.open.values():
+            if isinstance(call, WorkCall):
+                call.first_at = self.now
+        if self.section is not None and self.section.granted:
+            self.section.granted, self._relocking = False, True
+
+    def _lock_granted_again(self) -> None:
+        self._relocking = False
+        if self.section is not None:
+            self.section.granted = True
+        self._release()
 
     def _advance(self, event: AnyEvent) -> None:
         handle = self._HANDLERS.get(type(event))
@@ -222,8 +246,10 @@ class Execution:
 
     def close(self) -> None:
         """Drop the code."""
-        with entered(self.kernel):
-            self.kernel.close()
+        if not self.kernel.closed:
+            with entered(self.kernel):
+                self.kernel.close()
+            del self.context
 
     # What the code asks for
 
@@ -304,24 +330,6 @@ class Execution:
         self._last_id += 1
         return self._last_id
 
-    def listen(self, name: str, task: Task[Any]) -> None:
-        """Give the task the oldest event of that name, or the next one that comes."""
-        buffered = self.buffered.get(name)
-        if buffered:
-            task.resolve(buffered.popleft().input)
-            if not buffered:
-                del self.buffered[name]
-        else:
-            self.listening.setdefault(name, deque()).append(task)
-
-    def stop_listening(self, name: str, task: Task[Any]) -> None:
-        """Leave the events of that name to others."""
-        waiting = self.listening.get(name)
-        if waiting and task in waiting:
-            waiting.remove(task)
-            if not waiting:
-                del self.listening[name]
-
     def set_custom_status(self, status: Payload) -> None:
         """Replace the custom status."""
         size = len((status or "").encode("utf-16-le"))
@@ -339,7 +347,7 @@ class Execution:
     def random(self) -> random.Random:
         """The execution's own sequence of pseudo-random numbers."""
         if self._random is None:
-            seed = f"{self.identity.instance_id}:{self.identity.execution_id}"
+            seed = f"{self.identity.instance_id}:{self.origin}"
             self._random = random.Random(hashlib.sha256(seed.encode()).digest())  # noqa: S311
         return self._random
 
@@ -359,9 +367,9 @@ class Execution:
     # The events
 
     def _started(self, event: ExecutionStarted) -> None:
-        self.input = event.input
+        self.input, self.origin = event.input, event.execution_id
         for raised in event.carryover:
-            self.buffered.setdefault(raised.name.casefold(), deque()).append(raised)
+            self.events.arrive(raised)
         self.kernel.spawn(self._main(), self.identity.name, self._ended)
 
     async def _main(self) -> Any:
@@ -370,10 +378,10 @@ class Execution:
             self.codec, self.input, f"input of {self.identity.name}"
         )
         value = definition.function(self.context, *arguments)
-        if isinstance(value, Coroutine):
-            return await cast("Coroutine[Any, Any, Any]", value)
-        if isinstance(value, Generator):
-            return await drive(cast("Generator[Any, Any, Any]", value))
+        if is_coroutine(value):
+            return await value
+        if is_generator(value):
+            return await drive(value)
         return value
 
     def _ended(self, _: Fiber, value: Any, error: BaseException | None) -> None:
@@ -391,9 +399,7 @@ class Execution:
         if asked is None:
             self.outcome = Returned(self.codec.write(value, f"result of {self.identity.name}"))
         else:
-            carryover = [e for queue in self.buffered.values() for e in queue]
-            carryover.sort(key=lambda e: e.at)
-            kept = carryover if asked.preserve_events else []
+            kept = self.events.unclaimed() if asked.preserve_events else []
             self.outcome = Continued(asked.input, asked.version, kept)
 
     def _work_completed(self, event: TaskCompleted | SubOrchestrationInstanceCompleted) -> None:
@@ -412,15 +418,7 @@ class Execution:
             call.ring()
 
     def _event_raised(self, event: EventRaised) -> None:
-        name = event.name.casefold()
-        waiting = self.listening.get(name)
-        if not waiting:
-            self.buffered.setdefault(name, deque()).append(event)
-            return
-        task = waiting.popleft()
-        if not waiting:
-            del self.listening[name]
-        task.resolve(event.input)
+        self.events.arrive(event)
 
     def _operation_completed(self, event: EntityOperationCompleted) -> None:
         if call := self._operation_ended(event.request_id):
@@ -471,6 +469,9 @@ class Execution:
                 self._source(recorded.id, missing=actual is None),
                 [*self._listing, *(("nothing", described(e)) for e in self.asked.values())],
             )
+        call = self.open.get(recorded.id)
+        if isinstance(call, (WorkCall, TimerCall)) and call.event is actual:
+            call.event = cast("Any", recorded)  # What was asked for then is what is repeated.
 
     def _source(self, call_id: int, *, missing: bool) -> str | None:
         """The line to blame: that of the call, or the one at which the code waits instead."""

@@ -1,0 +1,57 @@
+"""The external events of one execution: who waits for which, and which nobody has taken."""
+
+from collections import deque
+from typing import Any
+
+from .history import EventRaised
+from .tasks import Task
+
+
+class RaisedEvents:
+    """Each event goes to one wait, oldest event to oldest wait; names match in any case."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[Task[Any]]] = {}
+        self._kept: dict[str, deque[tuple[int, EventRaised]]] = {}
+        self._arrived = 0
+
+    @property
+    def awaited(self) -> list[str]:
+        """Names that somebody waits for, in lower case, in order."""
+        return sorted(self._waiting)
+
+    def arrive(self, event: EventRaised) -> None:
+        """Give an event to the wait that is oldest, or keep it for the next."""
+        name = event.name.casefold()
+        waiting = self._waiting.get(name)
+        if not waiting:
+            self._arrived += 1
+            self._kept.setdefault(name, deque()).append((self._arrived, event))
+            return
+        task = waiting.popleft()
+        if not waiting:
+            del self._waiting[name]
+        task.resolve(event.input)
+
+    def listen(self, name: str, task: Task[Any]) -> None:
+        """Give the task the oldest event of that name, or the next one that comes."""
+        kept = self._kept.get(name)
+        if kept:
+            task.resolve(kept.popleft()[1].input)
+            if not kept:
+                del self._kept[name]
+        else:
+            self._waiting.setdefault(name, deque()).append(task)
+
+    def stop_listening(self, name: str, task: Task[Any]) -> None:
+        """Leave the events of that name to others."""
+        waiting = self._waiting.get(name)
+        if waiting and task in waiting:
+            waiting.remove(task)
+            if not waiting:
+                del self._waiting[name]
+
+    def unclaimed(self) -> list[EventRaised]:
+        """What nobody has taken, in the order of arrival, whatever the senders' clocks say."""
+        kept = dict(place for queue in self._kept.values() for place in queue)
+        return [kept[number] for number in sorted(kept)]
