@@ -156,7 +156,7 @@ def _holds_lost_float(plain: Any) -> bool:
     """JSON has no NaN and no infinity, and the fast writer turns them into null."""
     found = [plain]
     for item in found:
-        cls: object = type(item)
+        cls: object = item.__class__
         if cls is dict:
             found.extend(item.values())
         elif cls is list or cls is tuple:

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -9,6 +10,7 @@ from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from inspect import isabstract
 from types import NoneType, UnionType
 from typing import (
     Any,
@@ -25,7 +27,10 @@ from uuid import UUID
 
 import attrs
 from cattrs import BaseConverter, Converter
-from cattrs.gen import make_mapping_unstructure_fn
+from cattrs.gen import (
+    make_mapping_structure_fn,  # pyright: ignore[reportUnknownVariableType]  # half typed there
+    make_mapping_unstructure_fn,
+)
 
 Reader = Callable[[Any, Any], Any]
 Writer = Callable[[Any], Any]
@@ -132,12 +137,7 @@ def _is_shaped(type_: Any) -> bool:
 
 def _shaped_reader(type_: Any, own: BaseConverter) -> Reader:
     """The converter's reader, which would iterate over a text and look for keys in a list."""
-    _resolve(type_)
-    token = _inside.set((*_inside.get(), type_))
-    try:
-        inner: Reader = own.get_structure_hook(type_, cache_result=False)
-    finally:
-        _inside.reset(token)
+    inner = _inner_reader(type_, own)
     shape = _shape(type_)
     wanted = "an object" if shape is dict else "a list"
     key = _key_type(type_)
@@ -155,6 +155,22 @@ def _shaped_reader(type_: Any, own: BaseConverter) -> Reader:
         return read(value, asked)
 
     return read if key is str else read_keyed
+
+
+def _inner_reader(type_: Any, own: BaseConverter) -> Reader:
+    _resolve(type_)
+    origin = _class_of(type_)
+    if origin is not None and _is_mapping(type_) and not _is_of(origin, defaultdict):
+        # The converter would remember its own reader of this mapping, instead of the outer one.
+        if _is_of(origin, Counter):
+            return make_mapping_structure_fn(type_, own, origin, val_type=int)
+        return make_mapping_structure_fn(type_, own, dict if isabstract(origin) else origin)
+    token = _inside.set((*_inside.get(), type_))
+    try:
+        reader: Reader = own.get_structure_hook(type_, cache_result=False)
+    finally:
+        _inside.reset(token)
+    return reader
 
 
 def _is_attrs(type_: Any) -> bool:

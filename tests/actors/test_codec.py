@@ -1,7 +1,8 @@
 """What becomes of values on their way through JSON."""
 
 import math
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -161,6 +162,9 @@ ROUND_TRIPS: list[tuple[Any, Any, str]] = [
     (Gift("eve", 1), Short | Gift, '{"giver":"eve","amount":1}'),
     (Gift("eve", 1), dict[str, Any] | Gift, '{"giver":"eve","amount":1}'),
     ([1, "a"], list[object], '[1,"a"]'),
+    (Counter({3: 2}), Counter[int], '{"3":2}'),
+    (defaultdict(list, {3: [2]}), defaultdict[int, list[int]], '{"3":[2]}'),
+    ({3: 2}, Mapping[int, int], '{"3":2}'),
     (Numbered({1: "a"}), Numbered, '{"rows":{"1":"a"}}'),
     ({-1: {2: 3}}, dict[int, dict[int, int]], '{"-1":{"2":3}}'),
     ({Level.LOW: 1}, dict[Level, int], '{"1":1}'),
@@ -305,6 +309,13 @@ def test_the_order_of_a_union_decides_between_texts(codec: Codec) -> None:
 def test_keys_without_a_type_come_back_as_texts(codec: Codec) -> None:
     text = codec.write({1: {KEY: 2}, Level.LOW + 1: 3}, "input")
     assert codec.read(text, Any, "input") == {"1": {str(KEY): 2}, "2": 3}
+
+
+def test_a_field_and_a_value_of_one_type_are_alike(codec: Codec) -> None:
+    assert codec.read('{"rows":{"1":"a"}}', Numbered, "input") == Numbered({1: "a"})
+    assert codec.read('{"1":"a"}', dict[int, str], "input") == {1: "a"}
+    with pytest.raises(PayloadError, match="expected an object"):
+        codec.read('"text"', dict[int, str], "input")
 
 
 def test_a_long_row_of_digits_stays_a_text(codec: Codec) -> None:
