@@ -47,7 +47,8 @@ class MemoryStore:
         self._inbox_position = 0
         self._instances: dict[str, InstanceRow] = {}
         self._entities: dict[str, EntityRow] = {}
-        self._turns: dict[str, list[TurnRow]] = {}
+        self._turns: dict[str, dict[int, TurnRow]] = {}
+        """By instance and sequence."""
         self._timers: dict[tuple[str, int], TimerRow] = {}
         self._messages: dict[int, MessageRow] = {}
         self._replies: dict[str, str] = {}
@@ -85,15 +86,15 @@ class MemoryStore:
             row = self._instances.get(instance_id)
             if (row.execution_id if row else None) != expected:
                 raise ClaimLostError(f"instance {instance_id!r} was started by somebody else")
-        taken = {
-            (turn.instance_id, turn.sequence)
-            for instance_id in {turn.instance_id for turn in commit.turns} - commit.resets
-            for turn in self._turns.get(instance_id, ())
-        }
+        taken = any(
+            turn.sequence in self._turns.get(turn.instance_id, ())
+            for turn in commit.turns
+            if turn.instance_id not in commit.resets
+        )
         added = [(turn.instance_id, turn.sequence) for turn in commit.turns]
         positions = [message.position for message in commit.sent]
         if (
-            not taken.isdisjoint(added)
+            taken
             or not self._messages.keys().isdisjoint(positions)
             or len(set(added)) < len(added)
             or len(set(positions)) < len(positions)
@@ -114,7 +115,7 @@ class MemoryStore:
             else:
                 self._entities[entity_id] = evolve(entity)
         for turn in commit.turns:
-            self._turns.setdefault(turn.instance_id, []).append(evolve(turn))
+            self._turns.setdefault(turn.instance_id, {})[turn.sequence] = evolve(turn)
 
     def _write_work(self, commit: Commit) -> None:
         for timer in commit.timers_set:
@@ -240,8 +241,8 @@ class MemoryStore:
 
     def history(self, instance_id: str) -> list[TurnRow]:
         with self._lock:
-            turns = sorted(self._turns.get(instance_id, ()), key=lambda turn: turn.sequence)
-            return [evolve(turn) for turn in turns]
+            turns = self._turns.get(instance_id, {})
+            return [evolve(turns[sequence]) for sequence in sorted(turns)]
 
     def entity(self, entity_id: str) -> EntityRow | None:
         with self._lock:
