@@ -202,6 +202,8 @@ class Kernel:
             _close(fiber.coro)
         self.current = None
         self._living.clear()
+        # Nothing runs here any more; circles would keep it until the garbage collector comes.
+        del self.host, self.root, self.pass_on
 
     @property
     def fibers(self) -> list[Fiber]:
