@@ -51,14 +51,21 @@ class Admission:
     def _end(self, slot: Slot, actor: Orchestration, now: int) -> None:
         """Terminate what is replaced, so that its locks, activities and parent are seen to."""
         slot.parked = None
-        actor.inbox.appendleft(Message(slot.id, ExecutionTerminated(now, '"replaced"')))
+        actor.inbox.appendleft(_replaced(slot.id, now))
         self._partition.absorb(slot, actor.step(now))
 
     def admits(self, slot: Slot, message: Message, event: ExecutionStarted) -> bool:
         """Whether the actor in this slot takes this start; makes one if there is none."""
-        actor = slot.actor
+        actor, outside = slot.actor, message.position < 0
         if isinstance(actor, Orchestration) and actor.execution_id == event.execution_id:
-            return True
+            return not (outside and self._postponed(message, event))
+        if outside:
+            self._replace(slot, event)
+            return not self._postponed(message, event)
+        if message.due is not None and event.parent is None:
+            # Admitted before it waited, and replaced, or ended and purged, while it did.
+            self._partition.batch.take(message)
+            return False
         if isinstance(actor, Orchestration) and not actor.status.is_terminal:
             error = InstanceAlreadyExistsError(slot.id, actor.status)
             self._reject(message, event, details_of(error))
@@ -70,18 +77,42 @@ class Admission:
                 self._reject(message, event, details_of(missing))
                 return False
         self._begin(slot, event)
+        return event.parent is not None or not self._postponed(message, event)
+
+    def _postponed(self, message: Message, event: ExecutionStarted) -> bool:
+        """Let a start that nobody waits for wait for its time, now that it is admitted."""
+        due, partition = event.scheduled_start, self._partition
+        if due is None or due <= partition.now():
+            return False
+        partition.batch.take(message)
+        partition.send(Message(message.target, event, due=due))
         return True
 
-    def _begin(self, slot: Slot, event: ExecutionStarted) -> None:
+    def _replace(self, slot: Slot, event: ExecutionStarted) -> None:
+        """Begin what another process was let start: its row is in the store already."""
+        if isinstance(slot.actor, Orchestration) and not slot.actor.status.is_terminal:
+            self._end(slot, slot.actor, event.at)
+        self._begin(slot, event, claim=False)
+
+    def end_replaced(self, slot: Slot, before: Orchestration) -> None:
+        """Terminate what another process has replaced while it was not in memory."""
+        partition = self._partition
+        now = partition.now()
+        before.inbox.append(_replaced(slot.id, now))
+        effects = before.step(now)
+        partition.batch.when_durable.append(partial(partition.activities.cancel_all, slot.id))
+        for message in effects.sent:
+            partition.send(message)
+
+    def _begin(self, slot: Slot, event: ExecutionStarted, *, claim: bool = True) -> None:
         batch, before = self._partition.batch, slot.actor
-        if isinstance(before, Orchestration):
+        if claim and not (slot.fresh and before is None):
             batch.claims.setdefault(slot.id, slot.stored_execution)
+        if isinstance(before, Orchestration):
             batch.reset(slot.id)
             for waiting in (*before.inbox, *before.waiting):
                 batch.take(waiting)
             before.close()
-        elif not slot.fresh:
-            batch.claims.setdefault(slot.id, None)
         slot.actor, slot.parked = self._restorer.new(slot.id, event), None
         self._partition.show(slot)
 
@@ -93,3 +124,7 @@ class Admission:
                 event.at, parent.task_id, failure, parent.attempt
             )
             self._partition.send(Message(parent.instance_id, failed, parent.execution_id))
+
+
+def _replaced(instance_id: str, now: int) -> Message:
+    return Message(instance_id, ExecutionTerminated(now, '"replaced"'))

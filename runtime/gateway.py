@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..actors.app import App
 from ..actors.errors import (
+    ClaimLostError,
     InstanceNotFoundError,
     PerdureError,
     RuntimeClosedError,
@@ -16,6 +17,7 @@ from ..actors.history import (
     EntityOperationCalled,
     EntityOperationCompleted,
     EntityOperationFailed,
+    ExecutionResumed,
     ExecutionStarted,
 )
 from ..actors.messages import Message
@@ -100,6 +102,14 @@ class LocalGateway:
         self._writer, self._reader = lanes
 
     async def _request(self, begin: Callable[[Reply[T]], object]) -> T:
+        while True:
+            try:
+                return await self._ask(begin)
+            except ClaimLostError:
+                # Nothing of it has happened: another process was first with some instance.
+                await self._partition.recovered.wait()
+
+    async def _ask(self, begin: Callable[[Reply[T]], object]) -> T:
         partition = self._partition
         if partition.down is not None:
             raise partition.down
@@ -161,12 +171,15 @@ class LocalGateway:
 
         def begin(reply: Reply[Answer]) -> None:
             partition.callers[event.request_id] = reply
+            partition.batch.when_durable.append(partial(partition.lasting.add, reply))
             partition.send(message)
 
         try:
             return await self._request(begin)
         finally:
-            partition.callers.pop(event.request_id, None)
+            reply = partition.callers.pop(event.request_id, None)
+            if reply is not None:
+                partition.lasting.discard(reply)
 
     async def read(self, read: Callable[[Store], T]) -> T:
         """Read from the store."""
@@ -276,7 +289,8 @@ class StoreGateway:
             tags=event.tags,
             input=event.input,
         )
-        message = MessageRow(0, instance_id, write_event(event), due=event.scheduled_start)
+        # At once, though it may begin later: the owner has to end what is replaced.
+        message = MessageRow(0, instance_id, write_event(event))
         start = Start(row, frozenset(replaceable))
         await self.read(lambda store: store.post([message], [start]))
 
@@ -339,7 +353,5 @@ class StoreGateway:
         return await self.read(lambda store: store.purge(ids))
 
     async def mend(self, instance_id: str) -> None:
-        """Only the owner can let a parked actor try again; its next start does so too."""
-        raise StoreError(
-            f"{instance_id!r} can be resumed by the process that runs it, or by its next start"
-        )
+        """Let a parked actor try again when the owner sees this."""
+        await self.send(Message(instance_id, ExecutionResumed(self.clock.now())), None)

@@ -64,6 +64,7 @@ class Recovery:
             self._restart(await run_in(self._lane, partial(self._store.load, ids)))
         self._timers.call_at(partition.horizon - self._ahead // 2, self._look_further)
         partition.down = None
+        partition.recovered.set()
 
     async def _tell_watchers(self) -> None:
         """What they wait for may have been in a commit that was durable although it failed."""

@@ -1,14 +1,15 @@
 """Actors from rows: the way back to memory."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 
-from attrs import define
+from attrs import define, evolve
 
 from ..actors.app import App
 from ..actors.effects import Parked
 from ..actors.entity import Entity, Lock
 from ..actors.errors import InstanceIdError
-from ..actors.history import ExecutionRewound, ExecutionStarted, Turn
+from ..actors.history import ExecutionCompleted, ExecutionRewound, ExecutionStarted, Turn
 from ..actors.identity import is_entity
 from ..actors.messages import Message
 from ..actors.orchestration import Orchestration
@@ -28,6 +29,8 @@ class Restored:
     stale: bool = False
     """Whether the store still has turns of an execution that was replaced."""
     updated: int = 0
+    replaced: Orchestration | None = None
+    """The execution that was replaced, if it had not ended."""
     found_broken: Parked | None = None
     """Why it is to be parked now, which the store does not know yet."""
 
@@ -125,10 +128,24 @@ class Restorer:
             current = event.execution_id
         if current and current != actor.execution_id:
             restored.stale = True
+            if not _has_ended(turns):
+                restored.replaced = evolve(
+                    actor,
+                    execution_id=current,
+                    status=Status.RUNNING,
+                    history=turns,
+                    inbox=deque[Message](),
+                    waiting=list[Message](),
+                    lineage=set(actor.lineage),
+                )
             actor.begun, actor.parent, actor.turns_recorded = False, None, 0
             actor.lineage.clear()
         else:
             actor.history = turns
+
+
+def _has_ended(turns: list[Turn]) -> bool:
+    return any(isinstance(event, ExecutionCompleted) for event in turns[-1].events)
 
 
 def _beginnings(turns: list[Turn]) -> Iterator[ExecutionStarted | ExecutionRewound]:
