@@ -49,7 +49,18 @@ class WorkCall:
     """When the first attempt was asked for."""
 
     def failed(self, execution: "Execution", failure: FailureDetails) -> bool:
-        """Take a failed attempt; returns whether another one was asked for instead."""
+        """Take a failed attempt; returns whether another one was asked for instead.
+
+        In a replay the history has decided: a policy may change between deployments.
+        """
+        if execution.replaying:
+            again = execution.recorded.get((self.event.id, self.event.attempt + 1))
+            if isinstance(again, (TaskScheduled, SubOrchestrationInstanceCreated)):
+                self.event = again
+                execution.ask(again)
+                return True
+            self.task.fail(TaskFailedError(self.event.name, self.event.id, failure))
+            return False
         delay = self._delay(execution.now, failure)
         if delay is None:
             self.task.fail(TaskFailedError(self.event.name, self.event.id, failure))

@@ -132,6 +132,8 @@ class Execution:
         self.section: Section | None = None
         self.asked: dict[tuple[int, int], AnyAsked] = {}
         """What the code asked for and no recorded event has confirmed, in order."""
+        self.recorded: Mapping[tuple[int, int], AnyAsked] = {}
+        """During replay: the attempts that the turn at hand recorded, by call and number."""
         self.called_off: list[int] = []
         self.timers_off: list[int] = []
         self.events = RaisedEvents()
@@ -154,10 +156,16 @@ class Execution:
         self.replaying = True
         for turn in turns:
             self.now = turn.at
+            self.recorded = {
+                (event.id, event.attempt): event
+                for event in turn.events
+                if isinstance(event, (TaskScheduled, SubOrchestrationInstanceCreated))
+            }
             for event in turn.events:
                 self.apply(event)
             self._forget_called_off(turn)
         self.replaying = False
+        self.recorded = {}
         self._sources.clear()
         self._listing.clear()
 
@@ -192,7 +200,7 @@ class Execution:
             self.apply(event)
 
     def _rewound(self) -> None:
-        """Begin retries anew, and let nothing reach the code of a critical section without locks."""
+        """Begin retries anew, and let nothing reach a critical section before it has its locks."""
         for call in self.open.values():
             if isinstance(call, WorkCall):
                 call.first_at = self.now

@@ -37,6 +37,9 @@ class Environment:
     Time passes while a call of `env.client` waits for an instance: it jumps to the next timer as
     soon as nothing else is left to do, so that thirty days take milliseconds. With
     `auto_advance=False` only `advance` moves it. Ids are counted, so that runs repeat exactly.
+
+    Time stands still while an activity or an async operation runs, but for no longer than
+    `patience`, in real seconds: then it passes without them, so that timeouts can be tested.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Environment:
         *,
         start: datetime = datetime(2030, 1, 1, tzinfo=UTC),
         auto_advance: bool = True,
+        patience: float = 0.5,
         store: Store | None = None,
         **settings: Any,
     ) -> None:
@@ -52,6 +56,8 @@ class Environment:
         self.clock = VirtualClock(start)
         self.store: Store = store if store is not None else MemoryStore()
         self._auto_advance = auto_advance
+        self._patience = patience
+        self._busy_since: float | None = None
         self._settings = {"timer_horizon": LATER_THAN_ANY_TEST, **settings}
         self._ids = itertools.count(1)
         self._calls: dict[str, list[tuple[Any, ...]]] = {}
@@ -116,20 +122,22 @@ class Environment:
         """Return when nothing is left to do before time passes."""
         passes = 0
         while passes < IDLE_PASSES:
-            passes = passes + 1 if self._still else 0
-            if self.runtime.activities.executing:
+            passes = passes + 1 if self._is_still() else 0
+            if self._busy_since is not None:
                 await anyio.sleep(0.0005)
             await anyio.lowlevel.checkpoint()
 
-    @property
-    def _still(self) -> bool:
-        runtime = self.runtime
-        partition = runtime.partition
-        return (
-            partition.quiet
-            and not partition.operations_running
-            and not runtime.activities.executing
-        )
+    def _is_still(self) -> bool:
+        """Whether nothing happens, or only what has lasted longer than anybody waits for."""
+        partition = self.runtime.partition
+        working = partition.operations_running or self.runtime.activities.executing
+        if not partition.quiet or not working:
+            self._busy_since = None
+            return partition.quiet
+        now = anyio.current_time()
+        if self._busy_since is None:
+            self._busy_since = now
+        return now - self._busy_since >= self._patience
 
     async def crash(self) -> None:
         """Lose all memory as if the process had died, and start again over the same store."""
@@ -196,7 +204,7 @@ class Environment:
         """Jump to the next timer once somebody waits and has waited in vain for a while."""
         passes = 0
         while True:
-            if not (self._awaited and self._still):
+            if not (self._awaited and self._is_still()):
                 passes = 0
                 await anyio.sleep(0.0002)
             elif passes < IDLE_PASSES:
