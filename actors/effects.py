@@ -68,5 +68,7 @@ class Effects:
     """Whether what a query can see has changed."""
     operation: AsyncOperation | None = None
     """An operation to await; nothing else of this turn is set then."""
+    reload: bool = False
+    """Whether the actor has to be loaded anew before it can take what is in its inbox."""
     parked: Parked | None = None
     """Why nothing was done."""

@@ -406,6 +406,10 @@ class Orchestration:
         if self.status is not Status.FAILED:
             self._repeat_completion(event, effects)
             return False
+        if self.history is None:
+            self.inbox.appendleft(effects.taken.pop())
+            effects.reload = True
+            return True
         before = self.execution_id
         self.lineage.add(before)
         self.execution_id = event.execution_id

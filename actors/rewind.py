@@ -131,7 +131,7 @@ def _cut(history: list[Turn], failed: set[int]) -> tuple[list[Turn], list[AnyEve
     kept = [_without_failures(turn, failed) for turn in history[:turn_at]]
     broken = history[turn_at : turn_at + 1]
     for turn in broken:
-        before = [e for e in turn.events[:event_at] if not isinstance(e, Asked)]
+        before: list[AnyEvent] = [e for e in turn.events[:event_at] if not isinstance(e, Asked)]
         kept.append(Turn(turn.at, before, _awaited_only(turn)))
     rest = [e for turn in broken for e in turn.events[event_at:]]
     return kept, [*rest, *_events(history[turn_at + 1 :])]

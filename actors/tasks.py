@@ -7,11 +7,12 @@ from .errors import TaskCancelledError
 from .kernel import CancelScope, Kernel, Waitable, foreign
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 PENDING, DONE, FAILED, CANCELLED = "pending", "done", "failed", "cancelled"
 
 
-class Task(Waitable, Generic[T]):
+class Task(Waitable, Generic[T_co]):
     """The future outcome of a call; await it any number of times, from any fiber.
 
     The work was scheduled when the call was made, whether or not the task is awaited.
@@ -35,7 +36,7 @@ class Task(Waitable, Generic[T]):
         name: str,
         *,
         call_off: Callable[[], object] | None = None,
-        read: Callable[[Any], T] | None = None,
+        read: Callable[[Any], T_co] | None = None,
     ) -> None:
         super().__init__(kernel)
         self.name = name
@@ -64,7 +65,7 @@ class Task(Waitable, Generic[T]):
         return self.state is CANCELLED
 
     @property
-    def result(self) -> T:
+    def result(self) -> T_co:
         """The value; raises what the work raised, or `RuntimeError` while it goes on."""
         if self.state is PENDING:
             raise RuntimeError(f"{self.name} is not done yet; await it first")
@@ -73,7 +74,7 @@ class Task(Waitable, Generic[T]):
         if self._read is not None:
             self._value = self._read(self._value)
             self._read = None
-        return cast("T", self._value)
+        return cast("T_co", self._value)
 
     @property
     def exception(self) -> BaseException | None:
@@ -142,7 +143,7 @@ class Task(Waitable, Generic[T]):
             follower(self)
         self.wake()
 
-    def __await__(self) -> Generator[Any, None, T]:
+    def __await__(self) -> Generator[Any, None, T_co]:
         if self.kernel.current is None:
             raise foreign(self)
         if self.state is PENDING:

@@ -146,7 +146,11 @@ class Client(Control, EntityQueries):
         if app.orchestrations:
             app.orchestration_of(orchestration, version)
 
-    def instance(self, instance_id: str, returns: type[R] | None = None) -> Instance[R]:
+    @overload
+    def instance(self, instance_id: str) -> Instance[Any]: ...
+    @overload
+    def instance(self, instance_id: str, returns: type[R]) -> Instance[R]: ...
+    def instance(self, instance_id: str, returns: Any = None) -> Instance[Any]:
         """A handle on an instance that was started elsewhere."""
         return Instance(self, instance_id, Any if returns is None else returns)
 

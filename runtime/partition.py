@@ -203,6 +203,8 @@ class Partition:
             self.absorb(slot, effects)
             if effects.parked is not None:
                 self.park(slot, effects.parked)
+            elif effects.reload:
+                self.when_all_durable(partial(self._load_anew, slot, actor))
             elif actor.inbox:
                 self.queue(slot)
 
@@ -410,6 +412,13 @@ class Partition:
             arrival(slot)
         else:
             slot.arrivals.append(arrival)
+
+    def _load_anew(self, slot: Slot, actor: Orchestration | Entity) -> None:
+        if self.slots.get(slot.id) is slot:
+            waiting = list(actor.inbox)
+            self._drop(slot)
+            for message in waiting:
+                self.deliver(message)
 
     def _begin_loading(self) -> None:
         if self._to_load:

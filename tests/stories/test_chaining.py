@@ -126,6 +126,10 @@ async def calls_wrongly(ctx: OrchestrationContext) -> str:
     return "accepted"
 
 
+def twice(number: int) -> int:
+    return 2 * number
+
+
 async def test_results_flow_from_step_to_step(store: Store) -> None:
     async with Environment(app, store=store) as env:
         started = await env.client.start_new(chain, 1)
@@ -134,7 +138,7 @@ async def test_results_flow_from_step_to_step(store: Store) -> None:
 
 async def test_a_crash_between_any_steps_repeats_none(store: Store) -> None:
     async with Environment(app, store=store) as env:
-        env.stub(double, lambda number: number * 2)
+        env.stub(double, twice)
         started = await env.client.start_new(patient_chain, 1)
         for _ in range(4):
             await env.settle()

@@ -1,5 +1,6 @@
 """Sub-orchestrations: ids, failures, retries, tags, and children that nobody waits for."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -47,7 +48,7 @@ async def parent(ctx: OrchestrationContext, name: str, child_id: str | None) -> 
 @app.orchestration
 async def two(ctx: OrchestrationContext) -> list[object]:
     first = ctx.call_sub_orchestrator(child, "a")
-    second = ctx.call_sub_orchestrator("child", "b", returns=list)
+    second = ctx.call_sub_orchestrator("child", "b", returns=list[object])
     return [found[1] for found in await ctx.task_all([second, first])]
 
 
@@ -130,7 +131,7 @@ async def test_ids_of_children_are_deterministic(store: Store) -> None:
 @pytest.mark.parametrize("child_id", [None, "same"])
 async def test_a_retried_child_keeps_its_id(store: Store, child_id: str | None) -> None:
     async with Environment(app, store=store) as env:
-        outcomes = iter([OSError("1"), OSError("2"), "third"])
+        outcomes: Iterator[OSError | str] = iter([OSError("1"), OSError("2"), "third"])
 
         def outcome(_: str) -> str:
             found = next(outcomes)

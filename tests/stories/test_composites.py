@@ -1,6 +1,5 @@
 """task_all and task_any: nested, empty, repeated, and the same after a crash."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -81,9 +80,9 @@ async def repeated(ctx: OrchestrationContext) -> list[object]:
 @app.orchestration
 async def deep(ctx: OrchestrationContext, depth: int) -> int:
     leaf = ctx.call_activity(work, 5)
-    task: Task[object] = leaf  # type: ignore[assignment]
+    task: Task[object] = leaf
     for level in range(depth):
-        task = ctx.task_any([task]) if level % 2 else ctx.task_all([task])  # type: ignore[assignment]
+        task = ctx.task_any([task]) if level % 2 else ctx.task_all([task])
     await task
     return leaf.result
 
@@ -119,7 +118,7 @@ async def failed_winner(ctx: OrchestrationContext) -> list[object]:
 
 @app.orchestration
 async def no_tasks(ctx: OrchestrationContext) -> None:
-    await ctx.task_all([3])  # type: ignore[list-item]
+    await ctx.task_all([3])  # type: ignore[arg-type]
 
 
 async def test_a_wide_fan_out_comes_together(store: Store) -> None:
@@ -181,8 +180,6 @@ async def test_the_first_event_decides_nested_races(
             expected = ["right", True, False, True, True]
         result = await env.client.instance(started.instance_id).result()
         assert result[: len(expected) - 1] == expected[: len(expected) - 1]
-
-
 
 
 @pytest.mark.parametrize("crashes", [0, 1])

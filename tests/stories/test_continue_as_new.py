@@ -7,6 +7,8 @@ import pytest
 from attrs import define
 
 from perdure import App, OrchestrationContext, OrchestrationFailedError, Status
+from perdure.actors.history import EventRaised
+from perdure.actors.messages import Message
 from perdure.persistence.store import Store
 from perdure.testing import Environment
 
@@ -152,10 +154,9 @@ async def test_events_keep_their_order_of_arrival(store: Store) -> None:
     async with Environment(app, store=store) as env:
         started = await env.client.start_new(drops, True)
         await env.settle()
-        env.clock._now += 10**9  # noqa: SLF001 - a sender whose clock is ahead
-        await started.raise_event("kept", "first")
-        env.clock._now -= 10**9  # noqa: SLF001
-        await started.raise_event("kept", "second")
+        for at, data in ((10**9, '"first"'), (10**6, '"second"')):  # by the senders' clocks
+            event = EventRaised(at, "kept", data)
+            await env.client.gateway.send(Message(started.instance_id, event), None)
         await started.raise_event("go")
         await started.raise_event("last")
         assert await started.result() == ["first", "second"]

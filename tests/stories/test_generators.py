@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from attrs import define
 
-from perdure import App, OrchestrationContext, OrchestrationFailedError, RetryPolicy, TaskFailedError
+from perdure import (
+    App,
+    OrchestrationContext,
+    OrchestrationFailedError,
+    RetryPolicy,
+    TaskFailedError,
+)
 from perdure.persistence.store import Store
 from perdure.testing import Environment
 
@@ -62,7 +68,7 @@ def catches(context: OrchestrationContext) -> Steps:
 
 
 def helper(context: OrchestrationContext, text: str) -> Steps:
-    child = yield context.call_sub_orchestrator(plain, text)
+    child = yield context.call_sub_orchestrator("plain", text)
     counter = context.entity(Counter, "c")
     with (yield context.lock_entities(counter)):
         value = yield counter.call(Counter.add, 3)
@@ -100,7 +106,7 @@ def endless(context: OrchestrationContext, left: int) -> Steps:
 
 async def test_yielded_calls_give_their_results(store: Store) -> None:
     async with Environment(app, store=store) as env:
-        started = await env.client.start_new(chain, "a")
+        started = await env.client.start_new("chain", "a")
         assert await started.result() == ["A", "AB"]
 
 
@@ -129,7 +135,7 @@ async def test_failures_are_thrown_at_the_yield(store: Store) -> None:
 async def test_a_plain_function_returns_at_once(store: Store) -> None:
     async with Environment(app, store=store) as env:
         env.stub(work, "done")
-        started = await env.client.start_new(plain, "text")
+        started = await env.client.start_new("plain", "text")
         assert await started.result() == "plain: text"
         await env.settle()
         assert env.calls_of(work) == [("by the way",)]

@@ -183,7 +183,9 @@ async def test_a_running_instance_restarts_only_beside(store: Store) -> None:
             await env.client.restart("nobody")
 
 
-@pytest.mark.parametrize("wrong", ["", "@entity@key", "a/b", "a\\b", "a#b", "a?b", "a\nb", "x" * 257])
+@pytest.mark.parametrize(
+    "wrong", ["", "@entity@key", "a/b", "a\\b", "a#b", "a?b", "a\nb", "x" * 257]
+)
 async def test_an_illegal_id_is_refused(store: Store, wrong: str) -> None:
     async with Environment(app, store=store) as env:
         with pytest.raises(InstanceIdError, match="cannot be an id"):

@@ -102,10 +102,11 @@ async def nested(ctx: OrchestrationContext) -> list[str]:
     steady = ctx.call_activity(work, "steady")
     timer = ctx.create_timer(timedelta(days=1))
     race = ctx.task_any([flaky, timer])
-    winner, other = await ctx.task_all([race, ctx.task_all([steady, flaky])])
+    others = ctx.task_all([steady, flaky])
+    await ctx.task_all([race, others])
     timer.cancel()
-    assert winner is flaky
-    return [flaky.result, *other]
+    assert race.result is flaky
+    return [flaky.result, *others.result]
 
 
 @app.orchestration
@@ -211,7 +212,8 @@ async def test_some_failures_are_not_retried(
 
 async def test_the_definition_has_a_default_policy(store: Store) -> None:
     async with Environment(app, store=store) as env:
-        outcomes = iter([OSError("1"), OSError("2"), "third", OSError("only")])
+        failures: list[OSError | str] = [OSError("1"), OSError("2"), "third", OSError("only")]
+        outcomes = iter(failures)
 
         def outcome() -> str:
             found = next(outcomes)

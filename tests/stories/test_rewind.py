@@ -19,6 +19,8 @@ from perdure import (
     Status,
     TaskFailedError,
 )
+from perdure.actors.history import EventRaised, ExecutionRewound
+from perdure.actors.messages import Message
 from perdure.persistence.store import Store
 from perdure.testing import Environment
 
@@ -26,6 +28,7 @@ app = App("rewinding")
 
 SECOND = timedelta(seconds=1)
 TWICE = RetryPolicy(max_attempts=2)
+RUNS: list[list[object]] = []
 
 
 @app.activity
@@ -54,6 +57,7 @@ async def fan_out(ctx: OrchestrationContext, width: int) -> list[str]:
 @app.orchestration
 async def chain(ctx: OrchestrationContext) -> list[object]:
     found: list[object] = [ctx.random.random(), str(ctx.new_guid())]
+    RUNS.append(found)
     for name in "abc":
         found.append(await ctx.call_activity(work, name, retry=TWICE))
         found.append(ctx.random.random())
@@ -132,6 +136,12 @@ async def raises(ctx: OrchestrationContext) -> None:
     raise LookupError("of its own")
 
 
+@app.orchestration
+async def raises_when_told(ctx: OrchestrationContext) -> None:
+    await ctx.wait_for_external_event("go")
+    raise LookupError("told")
+
+
 def failing(names: set[str]) -> Callable[[str], str]:
     """Fail as long as the name is in the set."""
 
@@ -174,18 +184,19 @@ async def test_only_failed_work_of_a_fan_out_runs_again(store: Store, *, crash: 
 
 @CRASHES
 async def test_chances_stay_as_they_were(store: Store, *, crash: bool) -> None:
+    RUNS.clear()
     async with Environment(app, store=store) as env:
         names = {"b"}
         env.stub(work, failing(names))
         started = await env.client.start_new(chain)
         await fail(env, started.instance_id)
-        executions = []
-        for names_now in ({"c"}, set()):
+        executions: list[str] = []
+        for still_failing in ("c", ""):
             status = await env.client.get_status(started.instance_id)
             assert status is not None
             executions.append(status.execution_id)
             names.clear()
-            names |= names_now
+            names.add(still_failing)
             await env.client.rewind(started.instance_id)
             await env.client.wait_for_completion(started.instance_id)
             if crash:
@@ -193,6 +204,7 @@ async def test_chances_stay_as_they_were(store: Store, *, crash: bool) -> None:
         result = await env.client.instance(started.instance_id).result()
         assert result[2::2] == ["a", "b", "c"]
         assert len(set(executions)) == 2
+        assert all(run == result[: len(run)] for run in RUNS)
         assert [name for (name,) in env.calls_of(work)] == ["a", "b", "b", "b", "c", "c", "c"]
 
 
@@ -367,6 +379,22 @@ async def test_a_suspension_before_the_failure_is_over(store: Store) -> None:
         await env.crash()
         await env.client.rewind(started.instance_id)
         assert await env.client.instance(started.instance_id).result() == "done"
+
+
+async def test_a_rewind_right_behind_the_failure_keeps_all(store: Store) -> None:
+    async with Environment(app, store=store) as env:
+        started = await env.client.start_new(raises_when_told)
+        await env.settle()
+        await env.crash()
+        messages = [EventRaised(1, "go"), ExecutionRewound(2, "soon", "f" * 32)]
+        async with anyio.create_task_group() as group:
+            for event in messages:
+                message = Message(started.instance_id, event)
+                group.start_soon(env.client.gateway.send, message, None)
+        await env.settle()
+        types = [item.event_type for item in await env.client.get_history(started.instance_id)]
+        wanted = ("ExecutionStarted", "EventRaised", "ExecutionRewound", "ExecutionCompleted")
+        assert [found for found in types if found in wanted] == list(wanted)
 
 
 async def test_timers_of_the_rewound_code_run_on(store: Store) -> None:

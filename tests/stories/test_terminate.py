@@ -67,6 +67,10 @@ async def locks(ctx: OrchestrationContext, name: str) -> str:
     return name
 
 
+def same(name: str) -> str:
+    return name
+
+
 async def statuses(env: Environment, *names: str) -> list[Status]:
     found = await env.client.get_many(names)
     return [found[name].runtime_status for name in names]
@@ -75,9 +79,7 @@ async def statuses(env: Environment, *names: str) -> list[Status]:
 T, R = Status.TERMINATED, Status.RUNNING
 
 
-@pytest.mark.parametrize(
-    ("recursive", "expected"), [(False, [T, R, R, R]), (True, [T, T, T, R])]
-)
+@pytest.mark.parametrize(("recursive", "expected"), [(False, [T, R, R, R]), (True, [T, T, T, R])])
 async def test_children_end_only_if_asked(
     store: Store, *, recursive: bool, expected: list[Status]
 ) -> None:
@@ -159,7 +161,7 @@ async def test_a_scheduled_instance_never_starts(store: Store, *, crash: bool) -
 
 async def test_a_scheduled_instance_stays_replaced(store: Store) -> None:
     async with Environment(app, store=store) as env:
-        env.stub(work, lambda name: name)
+        env.stub(work, same)
         first = await env.client.start_new(works, instance_id="x", start_at=env.now + HOUR)
         await first.terminate()
         second = await env.client.start_new(works, instance_id="x")

@@ -42,7 +42,7 @@ def app_with(*versions: str | None, default_version: str | None = None) -> App:
 
 
 def expected(version: str | None) -> list[object]:
-    middle = [] if version == "2" else [f"of {version}"]
+    middle: list[object] = [] if version == "2" else [f"of {version}"]
     return [version, *middle, version]
 
 
