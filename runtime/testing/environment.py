@@ -58,7 +58,7 @@ class Environment:
         self._auto_advance = auto_advance
         self._patience = patience
         self._busy_since: float | None = None
-        self._settings = {"timer_horizon": LATER_THAN_ANY_TEST, **settings}
+        self._settings = {"timer_horizon": LATER_THAN_ANY_TEST, "drain_timeout": 0.05, **settings}
         self._ids = itertools.count(1)
         self._calls: dict[str, list[tuple[Any, ...]]] = {}
         self._runtime: Runtime | None = None
