@@ -386,11 +386,9 @@ async def test_a_rewind_right_behind_the_failure_keeps_all(store: Store) -> None
         started = await env.client.start_new(raises_when_told)
         await env.settle()
         await env.crash()
-        messages = [EventRaised(1, "go"), ExecutionRewound(2, "soon", "f" * 32)]
-        async with anyio.create_task_group() as group:
-            for event in messages:
-                message = Message(started.instance_id, event)
-                group.start_soon(env.client.gateway.send, message, None)
+        partition = env.runtime.partition
+        partition.send(Message(started.instance_id, EventRaised(1, "go")))
+        partition.send(Message(started.instance_id, ExecutionRewound(2, "soon", "f" * 32)))
         await env.settle()
         types = [item.event_type for item in await env.client.get_history(started.instance_id)]
         wanted = ("ExecutionStarted", "EventRaised", "ExecutionRewound", "ExecutionCompleted")

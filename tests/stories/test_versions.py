@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from perdure import App, DefinitionNotFoundError, OrchestrationContext, Status
+from perdure import App, DefinitionNotFoundError, OrchestrationContext, RetryPolicy, Status
 from perdure.persistence.store import Store
 from perdure.testing import Environment
 
@@ -36,7 +36,12 @@ def app_with(*versions: str | None, default_version: str | None = None) -> App:
 
     @app.orchestration(name="parent")
     async def parent(ctx: OrchestrationContext, version: str | None = None) -> list[object]:
-        return await ctx.call_sub_orchestrator("deal", version=version, returns=list)
+        return await ctx.call_sub_orchestrator("deal", version=version, returns=list[object])
+
+    @app.orchestration(name="insistent")
+    async def insistent(ctx: OrchestrationContext) -> list[object]:
+        policy = RetryPolicy(max_attempts=2, first_interval=HOUR)
+        return await ctx.call_sub_orchestrator("deal", returns=list[object], retry=policy)
 
     return app
 
@@ -131,6 +136,17 @@ async def test_a_removed_version_parks_its_instances(store: Store) -> None:
         assert status.parked is not None
         assert "deal version 1" in status.parked.message
     async with Environment(app_with("1", "2"), store=store, start=env.now) as env:
+        assert await env.client.instance(started.instance_id).result() == expected("1")
+
+
+async def test_a_retried_child_keeps_its_version(store: Store) -> None:
+    async with Environment(app_with("1"), store=store) as env:
+        env.stub("step", OSError("down"))
+        started = await env.client.start_new("insistent")
+        await env.settle()
+    async with Environment(app_with("1", "3"), store=store, start=env.now) as env:
+        await env.advance(timedelta(minutes=30))
+        await env.crash()
         assert await env.client.instance(started.instance_id).result() == expected("1")
 
 
