@@ -79,4 +79,4 @@ async def main(database: str, command: str, argument: str = "") -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:])
+    anyio.run(main, sys.argv[1], sys.argv[2], "".join(sys.argv[3:]))

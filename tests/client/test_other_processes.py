@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import anyio
-import anyio.abc
+import anyio.lowlevel
 import orjson
 import pytest
 
@@ -75,9 +75,11 @@ async def test_everything_works_from_outside(database: Path) -> None:
         instance = await client.start_new(other.waits, "a", instance_id="x", tags={"k": "v"})
         status = await client.wait_for_start("x", timeout=10)
         assert (status.runtime_status, status.tags) == (Status.RUNNING, {"k": "v"})
-        status = await client.get_status("x", show_history=True, show_waiting=True)
-        assert [str(w) for w in status.waiting_for] == ["event go"]
-        assert [event.event_type for event in status.history][1] == "ExecutionStarted"
+        shown = await client.get_status("x", show_waiting=True)
+        assert shown is not None
+        assert [str(w) for w in shown.waiting_for or []] == ["event go"]
+        history = await client.get_history("x")
+        assert [event.event_type for event in history][1] == "ExecutionStarted"
         await instance.raise_event("GO", "b")
         assert await instance.result(timeout=10) == "a b"
         assert [s.instance_id for s in (await client.query(tags={"k": "v"})).instances] == ["x"]
@@ -114,7 +116,7 @@ async def test_entity_calls_have_results_outside(database: Path) -> None:
         assert await counter.call(other.Counter.add, 3, timeout=10) == 5
         with pytest.raises(EntityOperationFailedError, match="no"):
             await counter.call(other.Counter.fail, timeout=10)
-        assert (await counter.read()).value == 5
+        assert await counter.read() == other.Counter(5)
         page = await client.query_entities(name="counter")
         assert [(found.id.key, found.state) for found in page.entities] == [("c", {"value": 5})]
         await counter.signal("delete")
@@ -149,7 +151,7 @@ async def test_work_waits_for_an_owner(database: Path) -> None:
         status = await client.get_status("x", show_waiting=True)
         assert status is not None
         assert status.runtime_status is Status.PENDING
-        assert [w.kind for w in status.waiting_for] == ["start"]
+        assert [w.kind for w in status.waiting_for or []] == ["start"]
     async with Runtime(app, store=url(database)) as runtime:
         assert await runtime.client.instance("x", str).result(timeout=10) == "early bird"
         assert await runtime.client.entity(other.Counter, "c").call(other.Counter.add, 1) == 5
@@ -281,3 +283,21 @@ async def test_answers_nobody_waits_for_are_dropped(database: Path) -> None:
 def replies(store: Any) -> int:
     with store._file.reading() as database:
         return int(database.execute("SELECT count(*) FROM reply").fetchone()[0])
+
+
+async def test_resuming_a_parked_instance_outside(database: Path) -> None:
+    async with Runtime(app, store=url(database)) as runtime:
+        await runtime.client.start_new(other.waits, "a", instance_id="x")
+        await runtime.client.wait_for_start("x")
+    async with (
+        Runtime(App("two"), store=url(database), poll_interval=0.005) as without,
+        Client(url(database), app) as client,
+    ):
+        await client.raise_event("x", "go", "b")
+        await without.client.gateway.watch("x", lambda row: row.parked is not None)
+        without.app.include(app)
+        await client.resume("x")
+        assert await client.instance("x", str).result(timeout=10) == "a b"
+        status = await client.get_status("x")
+        assert status is not None
+        assert status.parked is None

@@ -21,6 +21,8 @@ from perdure.testing import Environment, replay
 
 app = App("queries")
 
+NONSENSE = "nonsense"
+
 
 @frozen
 class Order:
@@ -225,9 +227,9 @@ async def test_bad_paging_is_refused() -> None:
         with pytest.raises(ValueError, match="page_size"):
             await env.client.query(page_size=0)
         with pytest.raises(ValueError, match="continuation token"):
-            await env.client.query(continuation_token="nonsense")
+            await env.client.query(continuation_token=NONSENSE)
         with pytest.raises(ValueError, match="continuation token"):
-            await env.client.query_entities(continuation_token="nonsense")
+            await env.client.query_entities(continuation_token=NONSENSE)
 
 
 async def test_get_many_leaves_out_unknown_ids(store: Store) -> None:

@@ -55,7 +55,7 @@ async def fans_out(ctx: OrchestrationContext, retried: bool) -> list[str]:  # no
 @app.orchestration
 async def delegates(ctx: OrchestrationContext) -> list[str]:
     own = await ctx.call_activity(work, "own")
-    return [own, *await ctx.call_sub_orchestrator(fans_out, False, instance_id="child")]  # noqa: FBT003
+    return [own, *await ctx.call_sub_orchestrator(fans_out, False, instance_id="child")]
 
 
 async def status_of(env: Environment, instance_id: str) -> Status | None:
@@ -105,7 +105,7 @@ async def test_suspended_activity_result_comes_once(store: Store) -> None:
 
     async with Environment(app, store=store) as env:
         env.stub(work, slow)
-        await env.client.start_new(fans_out, False, instance_id="f")  # noqa: FBT003
+        await env.client.start_new(fans_out, False, instance_id="f")
         await env.client.suspend("f")
         gate.set()
         await env.settle()

@@ -145,9 +145,11 @@ async def enters_before_the_grant(ctx: OrchestrationContext) -> object:
 
 
 async def nests(ctx: OrchestrationContext) -> object:
-    async with ctx.lock_entities(ctx.entity(Cell, "a")):
-        async with ctx.lock_entities(ctx.entity(Cell, "b")):
-            return None
+    async with (
+        ctx.lock_entities(ctx.entity(Cell, "a")),
+        ctx.lock_entities(ctx.entity(Cell, "b")),
+    ):
+        return None
 
 
 async def calls_a_child(ctx: OrchestrationContext) -> object:

@@ -8,7 +8,15 @@ import anyio
 import pytest
 from attrs import Factory, define
 
-from perdure import App, EntityContext, OrchestrationContext, OrchestrationFailedError, Reuse, Task
+from perdure import (
+    App,
+    EntityContext,
+    EntityLock,
+    OrchestrationContext,
+    OrchestrationFailedError,
+    Reuse,
+    Task,
+)
 from perdure.persistence.store import Store
 from perdure.testing import Environment
 
@@ -75,11 +83,12 @@ async def gives_up(ctx: OrchestrationContext, keys: list[str]) -> str:
 
 
 @app.orchestration
-def generated(ctx: OrchestrationContext) -> Generator[Task[Any], Any, int]:
+def generated(ctx: OrchestrationContext) -> Generator[EntityLock | Task[int], Any, int]:
     cell = ctx.entity(Cell, "a")
     with (yield ctx.lock_entities(cell)):
         yield cell.call(Cell.note, "one")
-        return (yield cell.call(Cell.note, "two"))
+        noted: int = yield cell.call(Cell.note, "two")
+        return noted
 
 
 async def locks(env: Environment) -> dict[str, str]:
@@ -172,9 +181,7 @@ async def test_replacing_the_holder_frees_its_locks(store: Store) -> None:
     async with Environment(app, store=store) as env:
         await env.client.start_new(holds, ["a"], "return", instance_id="h")
         await env.settle()
-        await env.client.start_new(
-            holds, ["b"], "return", instance_id="h", reuse=Reuse.ANY_STATE
-        )
+        await env.client.start_new(holds, ["b"], "return", instance_id="h", reuse=Reuse.ANY_STATE)
         await env.settle()
         assert await locks(env) == {"b": "h"}
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-import anyio
+import anyio.lowlevel
 import pytest
 from attrs import Factory, define
 
@@ -35,7 +35,7 @@ class Log:
 
     async def fail_later(self, line: str) -> None:
         self.lines.append(line)
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         raise ValueError(line)
 
 
@@ -94,9 +94,7 @@ async def test_failed_first_operation_creates_nothing(store: Store) -> None:
         assert await env.client.get_entity(log.id) is None
 
 
-async def test_failing_signal_harms_no_one(
-    store: Store, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_failing_signal_harms_no_one(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     async with Environment(app, store=store) as env:
         log = env.client.entity(Log, "log")
         await log.signal(Log.write, "one")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import anyio
-from attrs import define
+from attrs import Factory, define
 
 from perdure import App, EntityContext
 from perdure.persistence.store import Store
@@ -47,7 +47,7 @@ def cannot_read() -> App:
     @app.entity(name="account")
     @define
     class Account:
-        balance: dict[str, int] = {}  # noqa: RUF012 - attrs makes it a field
+        balance: dict[str, int] = Factory(dict[str, int])
 
         def deposit(self, amount: int) -> int:
             return amount
