@@ -147,7 +147,8 @@ class Execution:
         self._random: random.Random | None = None
         self._requests: dict[str, EntityCall] = {}
         self._sources: dict[int, str] = {}
-        self._listing: list[tuple[str, str]] = []
+        self._compared: list[tuple[Asked, Asked | None]] = []
+        """Recorded against actual, as far as the replay has come."""
 
     # What is applied
 
@@ -167,7 +168,7 @@ class Execution:
         self.replaying = False
         self.recorded = {}
         self._sources.clear()
-        self._listing.clear()
+        self._compared.clear()
 
     def _forget_called_off(self, turn: Turn) -> None:
         """Keep only what is called off now and was not when the turn was recorded."""
@@ -466,20 +467,27 @@ class Execution:
 
     def _confirm(self, recorded: Asked) -> None:
         actual = self.asked.pop((recorded.id, getattr(recorded, "attempt", 1)), None)
-        was, does = described(recorded), "nothing" if actual is None else described(actual)
-        self._listing.append((was, does))
+        self._compared.append((recorded, actual))
         if actual is None or essence(recorded) != essence(actual):
             missing = f"nothing for task {recorded.id}: it {_standing(self.outcome)}"
             raise NonDeterminismError(
                 self.identity.instance_id,
-                was,
-                missing if actual is None else does,
+                described(recorded),
+                missing if actual is None else described(actual),
                 self._source(recorded.id, missing=actual is None),
-                [*self._listing, *(("nothing", described(e)) for e in self.asked.values())],
+                self._listing(),
             )
         call = self.open.get(recorded.id)
         if isinstance(call, (WorkCall, TimerCall)) and call.event is actual:
             call.event = cast("Any", recorded)  # What was asked for then is what is repeated.
+
+    def _listing(self) -> list[tuple[str, str]]:
+        """All recorded against all actual calls, in words."""
+        compared = [
+            (described(was), "nothing" if does is None else described(does))
+            for was, does in self._compared
+        ]
+        return [*compared, *(("nothing", described(event)) for event in self.asked.values())]
 
     def _source(self, call_id: int, *, missing: bool) -> str | None:
         """The line to blame: that of the call, or the one at which the code waits instead."""
