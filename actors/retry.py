@@ -42,7 +42,8 @@ class RetryPolicy:
     max_interval: timedelta | None = field(default=None, validator=_at_least_first)
     """The longest delay, or None for no limit."""
     retry_timeout: timedelta | None = field(default=None, validator=_at_least_first)
-    """No attempt begins later than this after the first one, by the orchestration's clock."""
+    """A failure later than this after the first attempt was asked for is not tried again, by the
+    orchestration's clock; counted anew after a rewind."""
     non_retriable: tuple[type[BaseException] | str, ...] = ()
     """Exception classes, or their names, after which nothing is tried again."""
     handler: Handler | None = None
