@@ -151,6 +151,7 @@ class Entity:
         effects.taken.append(message)
         effects.changed = True
         self.lock = Lock(event.critical_section_id, event.parent_instance_id)
+        self.updated = self.updated or effects.now
         following = event.position + 1
         if following < len(event.lock_set):
             effects.sent.append(

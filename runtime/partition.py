@@ -281,7 +281,8 @@ class Partition:
         if effects.all_called_off:
             batch.when_durable.append(partial(self.activities.cancel_all, slot.id))
         for call_id in effects.called_off:
-            batch.when_durable.append(partial(self.activities.cancel, slot.id, execution_id, call_id))
+            cancel = partial(self.activities.cancel, slot.id, execution_id, call_id)
+            batch.when_durable.append(cancel)
 
     def _warn_of_length(self, actor: Orchestration, added: int) -> None:
         limit = self._settings.history_warning

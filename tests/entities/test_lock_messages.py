@@ -3,7 +3,7 @@
 import orjson
 from attrs import define
 
-from perdure import App
+from perdure import App, OrchestrationContext
 from perdure.actors.entity import Entity
 from perdure.actors.history import EntityLockRequested, EntityUnlockSent
 from perdure.actors.messages import Message
@@ -128,3 +128,22 @@ async def test_cleaning_may_leave_locks_alone(store: Store) -> None:
         found = await env.client.get_entity(env.client.entity(Cell, "a").id)
         assert found is not None
         assert found.locked_by == "gone"
+
+
+async def test_lock_without_state_has_a_time(store: Store) -> None:
+    fresh = App("timed")
+    fresh.include(app)
+
+    @fresh.orchestration
+    async def holds(ctx: OrchestrationContext) -> None:
+        async with ctx.lock_entities(ctx.entity(Cell, "new")):
+            await ctx.wait_for_external_event("go")
+
+    async with Environment(fresh, store=store) as env:
+        before = env.now
+        await env.client.start_new(holds, instance_id="h")
+        await env.settle()
+        found = await env.client.get_entity(env.client.entity(Cell, "new").id)
+        assert found is not None
+        assert (found.exists, found.locked_by) == (False, "h")
+        assert before < found.last_modified_time < env.now
