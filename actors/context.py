@@ -34,8 +34,9 @@ from .identity import checked_instance_id
 from .kernel import Fiber
 from .logger import ReplaySafeLogger
 from .moments import MICROSECOND, micros, moment
+from .outcomes import Continuation
 from .proxies import EntityLock, EntityProxy
-from .replay import Continuation, Execution
+from .replay import Execution
 from .retry import RetryPolicy
 from .targets import (
     ByName,

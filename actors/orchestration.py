@@ -47,8 +47,9 @@ from .history import (
 )
 from .messages import Message
 from .openwork import OpenWork, open_work
+from .outcomes import Continued, Raised, Returned
 from .outgoing import start_of, to_entity, told_to_parent
-from .replay import Continued, Execution, Identity, Raised, Returned
+from .replay import Execution, Identity
 from .rewind import rewound
 from .status import Status
 

@@ -24,7 +24,7 @@ from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall, unlocks
 from .comparison import described, essence, source_line, waiting_line
 from .definitions import OrchestrationDefinition
 from .errors import NonDeterminismError, PayloadTooLargeError
-from .failure import FailureDetails, details_of
+from .failure import details_of
 from .history import (
     AnyAsked,
     AnyEvent,
@@ -51,6 +51,7 @@ from .history import (
 )
 from .kernel import Fiber, Kernel
 from .moments import FIRST, LAST, moment
+from .outcomes import Continuation, Continued, Outcome, Raised, Returned, standing
 from .raised import RaisedEvents
 from .styles import drive, is_coroutine, is_generator
 from .tasks import Task
@@ -69,41 +70,6 @@ class Identity:
     version: str | None = None
     parent: ParentInstance | None = None
     tags: Mapping[str, str] = Factory(dict[str, str])
-
-
-@define
-class Returned:
-    """The code returned."""
-
-    result: Payload
-
-
-@define
-class Raised:
-    """The code raised, or its result could not be written."""
-
-    failure: FailureDetails
-
-
-@define
-class Continued:
-    """The code asked to begin anew."""
-
-    input: Payload
-    version: str | None
-    carryover: list[EventRaised]
-
-
-Outcome = Returned | Raised | Continued
-
-
-@define
-class Continuation:
-    """What `continue_as_new` asked for."""
-
-    input: Payload
-    version: str | None
-    preserve_events: bool
 
 
 class Execution:
@@ -228,9 +194,8 @@ class Execution:
             case TaskCompleted() | TaskFailed():
                 return self._expects_work(event.task_id, event.attempt, TaskScheduled)
             case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
-                return self._expects_work(
-                    event.task_id, event.attempt, SubOrchestrationInstanceCreated
-                )
+                # Each run of a child answers once, so any attempt will do: a rewind counts them anew.
+                return self._expects_work(event.task_id, None, SubOrchestrationInstanceCreated)
             case TimerFired():
                 return isinstance(self.open.get(event.timer_id), TimerCall)
             case EntityOperationCompleted() | EntityOperationFailed():
@@ -245,12 +210,12 @@ class Execution:
             case _:
                 return True
 
-    def _expects_work(self, task_id: int, attempt: int, kind: type) -> bool:
+    def _expects_work(self, task_id: int, attempt: int | None, kind: type) -> bool:
         call = self.open.get(task_id)
         return (
             isinstance(call, WorkCall)
             and isinstance(call.event, kind)
-            and call.event.attempt == attempt
+            and attempt in (None, call.event.attempt)
         )
 
     def close(self) -> None:
@@ -469,7 +434,7 @@ class Execution:
         actual = self.asked.pop((recorded.id, getattr(recorded, "attempt", 1)), None)
         self._compared.append((recorded, actual))
         if actual is None or essence(recorded) != essence(actual):
-            missing = f"nothing for task {recorded.id}: it {_standing(self.outcome)}"
+            missing = f"nothing for task {recorded.id}: it {standing(self.outcome)}"
             raise NonDeterminismError(
                 self.identity.instance_id,
                 described(recorded),
@@ -492,15 +457,3 @@ class Execution:
     def _source(self, call_id: int, *, missing: bool) -> str | None:
         """The line to blame: that of the call, or the one at which the code waits instead."""
         return waiting_line(self.kernel.fibers) if missing else self._sources.get(call_id)
-
-
-def _standing(outcome: Outcome | None) -> str:
-    match outcome:
-        case None:
-            return "waits"
-        case Returned():
-            return "has returned"
-        case Raised():
-            return f"has raised {outcome.failure}"
-        case Continued():
-            return "has continued as new"

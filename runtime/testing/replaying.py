@@ -11,7 +11,8 @@ from perdure.actors.comparison import described
 from perdure.actors.context import OrchestrationContext
 from perdure.actors.history import AnyEvent, ExecutionRewound, ExecutionStarted, Turn
 from perdure.actors.moments import micros
-from perdure.actors.replay import Execution, Identity, Outcome
+from perdure.actors.outcomes import Outcome
+from perdure.actors.replay import Execution, Identity
 from perdure.actors.wire import event_from
 from perdure.runtime.seclusion import refuse_blocking_calls, secluded
 from perdure.runtime.views import HistoryEvent

@@ -15,7 +15,7 @@ from perdure import (
     PayloadError,
     Status,
 )
-from perdure.actors.replay import Returned
+from perdure.actors.outcomes import Returned
 from perdure.persistence.store import Store
 from perdure.testing import Environment, replay
 

@@ -24,7 +24,8 @@ from perdure import (
     Task,
 )
 from perdure.actors.history import Asked, ExecutionCompleted, ExecutionStarted, Turn
-from perdure.actors.replay import Execution, Identity, Raised, Returned
+from perdure.actors.outcomes import Raised, Returned
+from perdure.actors.replay import Execution, Identity
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import Commit, Query
 from perdure.runtime.restore import turn

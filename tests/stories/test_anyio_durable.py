@@ -14,7 +14,8 @@ from attrs import define
 
 from perdure import App, OrchestrationContext, Status
 from perdure.actors.history import ExecutionStarted, TimerCreated, TimerFired
-from perdure.actors.replay import Execution, Identity, Returned
+from perdure.actors.outcomes import Returned
+from perdure.actors.replay import Execution, Identity
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.testing import Environment, replay
 
