@@ -66,6 +66,12 @@ async def step_then_wait(ctx: OrchestrationContext) -> None:
 
 
 @app.orchestration
+async def sends_many(ctx: OrchestrationContext) -> None:
+    for number in range(50):
+        ctx.entity(Log, "many").signal(Log.add, str(number))
+
+
+@app.orchestration
 async def fails(ctx: OrchestrationContext) -> None:
     raise LookupError("nothing there")
 
@@ -197,6 +203,25 @@ async def test_3_messages_of_one_sender_arrive_in_order() -> None:
         assert second.entries == [str(number) for number in range(50)]
 
 
+async def test_3_many_messages_of_one_turn_keep_their_order() -> None:
+    async with Environment(app) as env:
+        await (await env.client.start_new(sends_many)).result()
+        await env.settle()
+        log = await env.client.entity(Log, "many").read()
+        assert log is not None
+        assert log.entries == [str(number) for number in range(50)]
+
+
+async def test_3_a_commit_waits_for_the_one_before_it() -> None:
+    async with held(MemoryStore()) as (runtime, commits), anyio.create_task_group() as group:
+        commits.held = True
+        for name in ("first", "second", "third"):
+            group.start_soon(runtime.client.entity(Log, name).call, Log.add, "x")
+            await pass_on()
+            assert len(commits) == 1
+        commits.let_go()
+
+
 async def test_3_turns_become_durable_in_their_order() -> None:
     store = MemoryStore()
     recorded = Recorded(store)
@@ -298,7 +323,7 @@ async def test_8_an_actor_never_takes_two_turns_at_once() -> None:
         slow, quick = env.client.entity(Log, "slow"), env.client.entity(Log, "quick")
         for number in "ab":
             group.start_soon(noting, done, f"slow {number}", slow.call, Log.gated, number)
-        await pass_on()
+            await pass_on()
         assert env.runtime.partition.operations_running == 1
         await quick.call(Log.add, "meanwhile")
         assert done == []
