@@ -78,6 +78,11 @@ async def parent(ctx: OrchestrationContext, child_id: str | None) -> list[str]:
 
 
 @app.orchestration
+async def insists(ctx: OrchestrationContext) -> str:
+    return await ctx.call_sub_orchestrator(child, "bad", retry=TWICE)
+
+
+@app.orchestration
 async def grandparent(ctx: OrchestrationContext) -> list[str]:
     return await ctx.call_sub_orchestrator(parent, None)
 
@@ -239,6 +244,22 @@ async def test_failed_children_are_rewound(
         tally = Tally(name for (name,) in env.calls_of(work))
         assert tally == {"before good": 1, "good": 1, "before bad": 1, "bad": 2}
         assert len((await env.client.query(names=["child"])).instances) == 2
+
+
+@CRASHES
+async def test_a_retried_child_is_rewound_too(store: Store, *, crash: bool) -> None:
+    async with Environment(app, store=store) as env:
+        names = {"bad"}
+        env.stub(work, failing(names))
+        started = await env.client.start_new(insists)
+        await fail(env, started.instance_id)
+        if crash:
+            await env.crash()
+        names.clear()
+        await env.client.rewind(started.instance_id)
+        result = await env.client.instance(started.instance_id).result()
+        assert result == "bad"
+        assert len(env.calls_of(work)) == 5
 
 
 async def test_rewinding_reaches_all_generations(store: Store) -> None:
