@@ -194,7 +194,7 @@ class Execution:
             case TaskCompleted() | TaskFailed():
                 return self._expects_work(event.task_id, event.attempt, TaskScheduled)
             case SubOrchestrationInstanceCompleted() | SubOrchestrationInstanceFailed():
-                # Each run of a child answers once, so any attempt will do: a rewind counts them anew.
+                # A run of a child answers once: any attempt will do, as a rewind counts them anew.
                 return self._expects_work(event.task_id, None, SubOrchestrationInstanceCreated)
             case TimerFired():
                 return isinstance(self.open.get(event.timer_id), TimerCall)
