@@ -117,3 +117,14 @@ __all__ = [
     "__version__",
     "default_converter",
 ]
+
+
+def _name_errors_after_this_door() -> None:
+    """Let failures be recorded, and tracebacks show, the names that users import."""
+    for name in __all__:
+        member = globals()[name]
+        if isinstance(member, type) and issubclass(member, PerdureError):
+            member.__module__ = __name__
+
+
+_name_errors_after_this_door()
