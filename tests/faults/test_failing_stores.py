@@ -82,7 +82,8 @@ async def child(ctx: OrchestrationContext, number: int) -> int:
 async def rounds(ctx: OrchestrationContext, number: int) -> int:
     ctx.create_timer(timedelta(minutes=1))
     seen = await ctx.wait_for_external_event("go", int)
-    ctx.entity(Ledger, "main").signal(Ledger.add, f"round {number} {seen}")
+    entry = f"round {number} {seen}"
+    ctx.entity(Ledger, "main").signal(Ledger.add, entry)
     if number < 3:
         ctx.continue_as_new(number + 1)
         return 0

@@ -1,7 +1,7 @@
 """The ten invariants of the design, each by a test that fails without it."""
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -118,7 +118,7 @@ async def pass_on() -> None:
 
 
 @asynccontextmanager
-async def held(store: Store) -> AsyncIterator[tuple[Runtime, HeldLane]]:
+async def held(store: Store) -> AsyncGenerator[tuple[Runtime, HeldLane]]:
     world = Held(store)
     async with world.runtime:
         yield world.runtime, world.commits
