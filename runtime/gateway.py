@@ -135,7 +135,7 @@ class LocalGateway:
 
         def begin(reply: Reply[bool]) -> None:
             arrival = partial(partition.admission.start, event, frozenset(replaceable), reply)
-            partition.when_loaded(instance_id, arrival, fresh=fresh)
+            partition.residents.when_loaded(instance_id, arrival, fresh=fresh)
 
         await self._request(begin)
 
@@ -161,7 +161,7 @@ class LocalGateway:
             if check is None:
                 post(reply)
             else:
-                partition.when_loaded(message.target, partial(checked, reply, check))
+                partition.residents.when_loaded(message.target, partial(checked, reply, check))
 
         await self._request(begin)
 
@@ -212,7 +212,7 @@ class LocalGateway:
 
     def _is_on_the_way(self, instance_id: str, until: Until) -> bool:
         """Whether memory has it, not there yet: then a later commit brings it, and no row has."""
-        slot = self._partition.slots.get(instance_id)
+        slot = self._partition.residents.slots.get(instance_id)
         if slot is None or not isinstance(slot.actor, Orchestration):
             return False
         return not until(instance_row(slot.actor, slot))
@@ -250,7 +250,7 @@ class LocalGateway:
             partition.batch.when_durable.append(partial(partition.settle, reply, True))
 
         def begin(reply: Reply[bool]) -> None:
-            partition.when_loaded(instance_id, partial(mended, reply))
+            partition.residents.when_loaded(instance_id, partial(mended, reply))
 
         await self._request(begin)
 

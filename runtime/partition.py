@@ -4,12 +4,12 @@
     the batch until it is durable.
 2.  One loop takes turns, in the order in which actors became ready, and hands batches over.
 3.  A failed commit drops all memory and recovers it from the store; there is no other way back.
-4.  An actor is loaded before its first message and stays while it is busy; idle ones go when
-    there are too many.
+4.  One message at a time: an actor takes its next turn after this one, and async operations run
+    beside the loop while it waits for them.
 """
 
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, Protocol
@@ -42,13 +42,15 @@ from .admission import Admission
 from .batch import Batch, turn_rows
 from .clock import Bell, Clock
 from .lanes import Lane
+from .later import Later
 from .outcome import outcome_of
 from .pipeline import Pipeline
 from .reply import Reply
+from .residents import Residents
 from .restore import Restorer
 from .seclusion import secluded
 from .settings import Settings
-from .slot import Arrival, Slot
+from .slot import Slot
 from .timers import Timers
 
 logger = logging.getLogger("perdure.runtime")
@@ -92,22 +94,21 @@ class Partition:
         lanes: tuple[Lane, Lane],
         ready: ReadyQueue | None = None,
     ) -> None:
-        self._store = store
         self._settings = settings
         self._clock = clock
-        self._timers = timers
         self._restorer = restorer
-        self._writer, self._reader = lanes
         self.bell = Bell()
         self._resting = Bell()
-        self.pipeline = Pipeline(store, self._writer, self.bell.ring)
+        self.pipeline = Pipeline(store, lanes[0], self.bell.ring)
         self.activities: Activities
         self.admission = Admission(self, restorer)
         self.down: PerdureError | None = StoreError("the runtime is starting")
         """Why clients cannot be served, while they cannot."""
-        self.slots: dict[str, Slot] = {}
+        self.residents = Residents(
+            store, lanes[1], settings.resident_max, self._settle_in, self.bell.ring
+        )
+        self.later = Later(clock, timers, lambda: self.life, self.deliver)
         self.position = 0
-        self.horizon = 0
         self.requests: set[Reply[Any]] = set()
         """Clients' requests that are not answered yet."""
         self.watches: set[Reply[Watched]] = set()
@@ -119,13 +120,6 @@ class Partition:
         """Set while clients are served, and once that is over for good."""
         self.watchers: dict[str, list[Callable[[InstanceRow], object]]] = {}
         self._ready: ReadyQueue = ready if ready is not None else deque()
-        self._idle: OrderedDict[str, Slot] = OrderedDict()
-        self._to_load: list[str] = []
-        self._loaded: list[tuple[int, dict[str, Stored], BaseException | None]] = []
-        self._loads_under_way = 0
-        self.life = 0
-        """Counts recoveries: what was asked for in an earlier life is not wanted any more."""
-        self._armed: dict[tuple[str, int], str] = {}
         self._group: anyio.abc.TaskGroup | None = None
         self._operations: set[anyio.CancelScope] = set()
 
@@ -133,6 +127,11 @@ class Partition:
     def batch(self) -> Batch:
         """What becomes durable next."""
         return self.pipeline.batch
+
+    @property
+    def life(self) -> int:
+        """Counts recoveries: what was asked for in an earlier life is not wanted any more."""
+        return self.residents.life
 
     @property
     def operations_running(self) -> int:
@@ -148,8 +147,7 @@ class Partition:
         """Whether nothing is to be done right now, and everything is durable."""
         if self.down is not None:
             return True
-        loading = self._to_load or self._loads_under_way
-        return not (self._ready or loading) and self.pipeline.idle
+        return not (self._ready or self.residents.loading) and self.pipeline.idle
 
     def open(self, group: anyio.abc.TaskGroup, activities: Activities) -> None:
         """Run async operations in this task group, and activities there."""
@@ -162,9 +160,11 @@ class Partition:
         """Take turns until a commit fails; returns why."""
         while self.pipeline.failure is None:
             self._release()
-            self._finish_loading()
+            if (error := self.residents.finish_loading()) is not None:
+                self.fail(error)
+                continue
             self._take_turns()
-            self._begin_loading()
+            self.residents.begin_loading()
             self.pipeline.flush()
             if self._ready:
                 await anyio.lowlevel.checkpoint()
@@ -212,7 +212,7 @@ class Partition:
         """Let the actor take a turn."""
         if not slot.queued and not slot.busy:
             slot.queued = True
-            self._idle.pop(slot.id, None)
+            self.residents.busy(slot)
             self._ready.append(slot)
             self.bell.ring()
 
@@ -269,11 +269,10 @@ class Partition:
         for timer in effects.timers_set:
             row = TimerRow(slot.id, timer.id, effects.execution_id, timer.fire_at)
             batch.set_timer(row)
-            self._armed.pop((slot.id, timer.id), None)
-            self.arm(row)
+            self.later.set(row)
         for timer_id in effects.timers_cut:
             batch.cut_timer(slot.id, timer_id)
-            self._armed.pop((slot.id, timer_id), None)
+            self.later.cut(slot.id, timer_id)
         execution_id = effects.execution_id
         for event in effects.activities:
             start = partial(self.activities.start, slot.id, execution_id, event)
@@ -332,7 +331,7 @@ class Partition:
         finally:
             self._operations.discard(scope)
             self.bell.ring()
-        if self.slots.get(slot.id) is not slot:
+        if self.residents.slots.get(slot.id) is not slot:
             return
         slot.busy = False
         self.absorb(slot, actor.conclude(operation, value, failure, self._clock.now()))
@@ -345,20 +344,11 @@ class Partition:
         self.position += 1
         message.position = self.position
         self.batch.sent[message.position] = message
-        self.accept(message)
-
-    def accept(self, message: Message) -> None:
-        """Deliver a message that is in a mailbox, now or when it is due."""
-        due = message.due
-        if due is None or due <= self._clock.now():
-            self.deliver(message)
-        elif due < self.horizon:
-            life = self.life
-            self._timers.call_at(due, lambda: self.deliver(message) if life == self.life else None)
+        self.later.deliver(message)
 
     def deliver(self, message: Message) -> None:
         """Give a message to its actor, once that is loaded."""
-        self.when_loaded(message.target, partial(self._arrive, message))
+        self.residents.when_loaded(message.target, partial(self._arrive, message))
 
     def _arrive(self, message: Message, slot: Slot) -> None:
         event = message.event
@@ -384,66 +374,14 @@ class Partition:
             self.send(Message(slot.id, event.restart))
         return False
 
-    def arm(self, row: TimerRow) -> None:
-        """Let a timer fire when it is due, unless it is due later than memory looks ahead."""
-        key = row.instance_id, row.timer_id
-        if row.due >= self.horizon or self._armed.get(key) == row.execution_id:
-            return
-        self._armed[key] = row.execution_id
-        self._timers.call_at(row.due, partial(self._fire, row, self.life))
-
-    def _fire(self, row: TimerRow, life: int) -> None:
-        key = row.instance_id, row.timer_id
-        if life == self.life and self._armed.get(key) == row.execution_id:
-            del self._armed[key]
-            event = TimerFired(self._clock.now(), row.timer_id, row.due)
-            self.deliver(Message(row.instance_id, event, row.execution_id))
-
     # Loading
 
-    def when_loaded(self, target: str, arrival: Arrival, *, fresh: bool = False) -> None:
-        """Call `arrival` with the slot, at once if it is loaded; `fresh` ids cannot be stored."""
-        slot = self.slots.get(target)
-        if slot is None:
-            slot = self.slots[target] = Slot(target, loaded=fresh, fresh=fresh)
-            if not fresh:
-                self._to_load.append(target)
-                self.bell.ring()
-        if slot.loaded:
-            arrival(slot)
-        else:
-            slot.arrivals.append(arrival)
-
     def _load_anew(self, slot: Slot, actor: Orchestration | Entity) -> None:
-        if self.slots.get(slot.id) is slot:
+        if self.residents.slots.get(slot.id) is slot:
             waiting = list(actor.inbox)
-            self._drop(slot)
+            self.residents.drop(slot)
             for message in waiting:
                 self.deliver(message)
-
-    def _begin_loading(self) -> None:
-        if self._to_load:
-            wanted, self._to_load = self._to_load, []
-            life = self.life
-            self._loads_under_way += 1
-
-            def done(stored: dict[str, Stored], error: BaseException | None) -> None:
-                self._loaded.append((life, {} if error is not None else stored, error))
-                self.bell.ring()
-
-            self._reader.submit(partial(self._store.load, wanted), done)
-
-    def _finish_loading(self) -> None:
-        loaded, self._loaded = self._loaded, []
-        for life, stored, error in loaded:
-            if life != self.life:
-                continue
-            self._loads_under_way -= 1
-            if error is not None:
-                self.fail(error)
-                return
-            for target, record in stored.items():
-                self._settle_in(self.slots[target], record)
 
     def _settle_in(self, slot: Slot, record: Stored) -> None:
         restored = self._restorer.actor(slot.id, record)
@@ -458,11 +396,6 @@ class Partition:
         if restored.stale:
             self.batch.touch(slot)
             self.batch.reset(slot.id)
-        arrivals, slot.arrivals = slot.arrivals, []
-        for arrival in arrivals:
-            arrival(slot)
-        if slot.settled:
-            self._retire(slot)
 
     # What is durable
 
@@ -479,32 +412,12 @@ class Partition:
                     self.tell(row)
         for slot in batch.touched.values():
             slot.undurable -= 1
-            if slot.settled:
-                self._retire(slot)
+            self.residents.retire(slot)
 
     def tell(self, row: InstanceRow) -> None:
         """Show a durable row to those who watch the instance."""
         for watcher in list(self.watchers.get(row.id, ())):
             watcher(row)
-
-    def _retire(self, slot: Slot) -> None:
-        """Let an idle actor go: at once when it has ended, else when there are too many."""
-        actor = slot.actor
-        if actor is None or (isinstance(actor, Orchestration) and actor.status.is_terminal):
-            self._drop(slot)
-            return
-        self._idle[slot.id] = slot
-        self._idle.move_to_end(slot.id)
-        while len(self._idle) > self._settings.resident_max:
-            _, oldest = self._idle.popitem(last=False)
-            if oldest.settled:
-                self._drop(oldest)
-
-    def _drop(self, slot: Slot) -> None:
-        _close(slot)
-        if self.slots.get(slot.id) is slot:
-            del self.slots[slot.id]
-        self._idle.pop(slot.id, None)
 
     def fail(self, error: BaseException) -> None:
         """The store failed: drop memory and recover, as soon as the loop can."""
@@ -535,17 +448,10 @@ class Partition:
 
     def forget(self, error: BaseException) -> None:
         """Drop all memory; clients that wait for an answer learn that it is unknown."""
-        self.life += 1
         self.pipeline.drop()
-        for slot in self.slots.values():
-            _close(slot)
-        self.slots.clear()
+        self.residents.drop_all()
         self._ready.clear()
-        self._idle.clear()
-        self._to_load.clear()
-        self._loaded.clear()
-        self._loads_under_way = 0
-        self._armed.clear()
+        self.later.forget()
         self.callers = {key: r for key, r in self.callers.items() if r in self.lasting}
         if self.recovered.is_set():
             self.recovered = anyio.Event()
@@ -584,9 +490,3 @@ def _is_current(message: Message, actor: Orchestration | Entity | None) -> bool:
     if not isinstance(actor, Orchestration):
         return False
     return message.execution_id == actor.execution_id or message.execution_id in actor.lineage
-
-
-def _close(slot: Slot) -> None:
-    if slot.actor is not None:
-        with secluded():
-            slot.actor.close()

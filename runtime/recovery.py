@@ -49,20 +49,22 @@ class Recovery:
     async def run(self) -> None:
         """Bring everything unfinished back."""
         partition = self._partition
-        partition.horizon = self._clock.now() + self._ahead
-        pending: Pending = await run_in(self._lane, partial(self._store.recover, partition.horizon))
+        partition.later.horizon = self._clock.now() + self._ahead
+        pending: Pending = await run_in(
+            self._lane, partial(self._store.recover, partition.later.horizon)
+        )
         partition.position = max(partition.position, pending.position)
         for row in pending.timers:
-            partition.arm(row)
+            partition.later.arm(row)
         for message_row in pending.messages:
             self._accept(message_row)
         for target in pending.parked:
-            partition.when_loaded(target, self._try_again)
+            partition.residents.when_loaded(target, self._try_again)
         await self._tell_watchers()
         for start in range(0, len(pending.open), LOADED_AT_ONCE):
             ids = pending.open[start : start + LOADED_AT_ONCE]
             self._restart(await run_in(self._lane, partial(self._store.load, ids)))
-        self._timers.call_at(partition.horizon - self._ahead // 2, self._look_further)
+        self._timers.call_at(partition.later.horizon - self._ahead // 2, self._look_further)
         partition.down = None
         partition.recovered.set()
 
@@ -81,7 +83,7 @@ class Recovery:
         except UnreadableEventError:
             logger.exception("a message for %s is unreadable and stays where it is", row.target)
             return
-        self._partition.accept(read)
+        self._partition.later.deliver(read)
 
     def _try_again(self, slot: Slot) -> None:
         """A parked actor may have been mended by the deployment."""
@@ -106,8 +108,8 @@ class Recovery:
     def _look_further(self) -> None:
         """Move the horizon on, and fetch what lies before it once all is durable."""
         partition = self._partition
-        since, partition.horizon = partition.horizon, self._clock.now() + self._ahead
-        until = partition.horizon
+        since, partition.later.horizon = partition.later.horizon, self._clock.now() + self._ahead
+        until = partition.later.horizon
         found = partial(self._found, partition.life, partition.position, self._seen)
 
         def fetch() -> None:
@@ -126,7 +128,7 @@ class Recovery:
             self._partition.fail(error)
             return
         for row in due.timers:
-            self._partition.arm(row)
+            self._partition.later.arm(row)
         for message_row in due.messages:
             if seen <= message_row.position <= newest:
                 self._accept(message_row)

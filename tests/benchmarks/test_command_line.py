@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from attrs import fields
-
 from benchmarks.__main__ import main
 from benchmarks.bench import Row
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import anyio
 import pytest
 from attrs import fields
-
 from benchmarks.bench import Bench, Row, Sizes, percentile
 from benchmarks.workloads import WORKLOADS
 

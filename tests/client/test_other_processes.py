@@ -171,7 +171,7 @@ async def test_scheduled_from_outside_waits_its_time(database: Path) -> None:
 
 
 @pytest.mark.parametrize("loaded_before", [False, True])
-async def test_replacing_a_running_instance_outside(database: Path, loaded_before: bool) -> None:  # noqa: FBT001
+async def test_replacing_a_running_instance_outside(database: Path, loaded_before: bool) -> None:
     async with Runtime(app, store=url(database)) as runtime:
         await runtime.client.start_new(other.holds, "c", instance_id="x")
         await runtime.client.wait_for_start("x")

@@ -47,7 +47,7 @@ async def middle(ctx: OrchestrationContext) -> str:
 
 
 @app.orchestration
-async def fans_out(ctx: OrchestrationContext, retried: bool) -> list[str]:  # noqa: FBT001
+async def fans_out(ctx: OrchestrationContext, retried: bool) -> list[str]:
     retry = RETRY if retried else None
     return await ctx.task_all([ctx.call_activity(work, item, retry=retry) for item in "abc"])
 
@@ -153,7 +153,7 @@ async def test_terminating_the_child_fails_the_parent(store: Store) -> None:
 @pytest.mark.parametrize("recursive", [False, True])
 async def test_termination_reaches_children_if_asked(
     store: Store,
-    recursive: bool,  # noqa: FBT001
+    recursive: bool,
 ) -> None:
     async with Environment(app, store=store) as env:
         await env.client.start_new(parent, instance_id="p")
@@ -194,7 +194,7 @@ async def broken_then_fine(env: Environment, instance_id: str, *args: Any) -> No
 
 
 @pytest.mark.parametrize("retried", [False, True])
-async def test_rewind_repeats_only_failed_work(store: Store, retried: bool) -> None:  # noqa: FBT001
+async def test_rewind_repeats_only_failed_work(store: Store, retried: bool) -> None:
     async with Environment(app, store=store) as env:
         await broken_then_fine(env, "f", retried)
         await env.client.rewind("f", "mended")

@@ -110,7 +110,7 @@ def assert_undivided(found: list[str]) -> None:
 
 
 @pytest.mark.parametrize("crash", [False, True])
-async def test_crossed_locks_never_deadlock(store: Store, crash: bool) -> None:  # noqa: FBT001
+async def test_crossed_locks_never_deadlock(store: Store, crash: bool) -> None:
     async with Environment(app, store=store, auto_advance=not crash) as env:
         for number in range(12):
             keys = PAIRS[number % len(PAIRS)]

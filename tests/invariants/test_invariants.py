@@ -244,7 +244,7 @@ async def test_4_what_is_lost_is_lost_together() -> None:
             signal = runtime.client.entity(Log, "first").signal
             group.start_soon(signal, Log.pass_on, "lost")
             await pass_on()
-            slot = runtime.partition.slots["@log@second"]
+            slot = runtime.partition.residents.slots["@log@second"]
             assert slot.actor is not None
             assert '"lost"' in str(getattr(slot.actor, "state", None))
             assert store.entity("@log@second") is None
@@ -312,7 +312,7 @@ async def test_7_a_timer_that_memory_forgot_still_fires() -> None:
     async with Environment(app, timer_horizon=60.0) as env:
         instance = await env.client.start_new(sleeps, 3 * 3600.0)
         await env.settle()
-        assert len(env.runtime.partition.slots) == 1
+        assert len(env.runtime.partition.residents.slots) == 1
         assert await instance.result() == "awake"
 
 

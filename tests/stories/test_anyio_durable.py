@@ -250,7 +250,7 @@ async def test_a_deadline_stops_the_activity_it_covers() -> None:
 
 
 @pytest.mark.parametrize("crashing", [False, True])
-async def test_cancelled_waits_leave_nothing_open(crashing: bool) -> None:  # noqa: FBT001
+async def test_cancelled_waits_leave_nothing_open(crashing: bool) -> None:
     async with Environment(app, auto_advance=False) as env:
         await env.client.start_new(waiting_for_all, instance_id="w")
         await env.settle()

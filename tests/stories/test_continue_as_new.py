@@ -54,7 +54,7 @@ async def feeder(ctx: OrchestrationContext, target: str, numbers: int) -> None:
 
 
 @app.orchestration
-async def drops(ctx: OrchestrationContext, preserve: bool, first: bool = True) -> list[object]:  # noqa: FBT001, FBT002
+async def drops(ctx: OrchestrationContext, preserve: bool, first: bool = True) -> list[object]:  # noqa: FBT002
     if first:
         await ctx.wait_for_external_event("go")
         ctx.continue_as_new(preserve, False, preserve_events=preserve)

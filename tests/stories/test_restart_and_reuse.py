@@ -45,7 +45,7 @@ async def ends(ctx: OrchestrationContext, how: str) -> str:
 
 
 @app.orchestration
-async def leaves_work(ctx: OrchestrationContext, name: str, wait: bool) -> str:  # noqa: FBT001
+async def leaves_work(ctx: OrchestrationContext, name: str, wait: bool) -> str:
     task = ctx.call_activity(work, name)
     return await task if wait else "left"
 

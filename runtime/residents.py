@@ -1,0 +1,132 @@
+"""Who is in memory: actors come before their first message, and go when they are not needed."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
+
+from ..actors.orchestration import Orchestration
+from ..persistence.records import Stored
+from ..persistence.store import Store
+from .lanes import Lane
+from .seclusion import secluded
+from .slot import Arrival, Slot
+
+
+class Residents:
+    """The slots of a partition. Ended actors leave once they are durable, idle ones in time."""
+
+    def __init__(
+        self,
+        store: Store,
+        lane: Lane,
+        resident_max: int,
+        settle_in: Callable[[Slot, Stored], object],
+        wake: Callable[[], object],
+    ) -> None:
+        self._store = store
+        self._lane = lane
+        self._resident_max = resident_max
+        self._settle_in = settle_in
+        self._wake = wake
+        self.slots: dict[str, Slot] = {}
+        self.life = 0
+        """Counts how often memory was dropped: what was asked for before is not wanted any more."""
+        self._idle: OrderedDict[str, Slot] = OrderedDict()
+        self._to_load: list[str] = []
+        self._loaded: list[tuple[int, dict[str, Stored], BaseException | None]] = []
+        self._loads_under_way = 0
+
+    @property
+    def loading(self) -> bool:
+        """Whether somebody is awaited from the store."""
+        return bool(self._to_load or self._loads_under_way)
+
+    def when_loaded(self, target: str, arrival: Arrival, *, fresh: bool = False) -> None:
+        """Call `arrival` with the slot, at once if it is loaded; `fresh` ids cannot be stored."""
+        slot = self.slots.get(target)
+        if slot is None:
+            slot = self.slots[target] = Slot(target, loaded=fresh, fresh=fresh)
+            if not fresh:
+                self._to_load.append(target)
+                self._wake()
+        if slot.loaded:
+            arrival(slot)
+        else:
+            slot.arrivals.append(arrival)
+
+    def begin_loading(self) -> None:
+        """Ask the store for all who are wanted."""
+        if not self._to_load:
+            return
+        wanted, self._to_load = self._to_load, []
+        life = self.life
+        self._loads_under_way += 1
+
+        def done(stored: dict[str, Stored], error: BaseException | None) -> None:
+            self._loaded.append((life, {} if error is not None else stored, error))
+            self._wake()
+
+        self._lane.submit(partial(self._store.load, wanted), done)
+
+    def finish_loading(self) -> BaseException | None:
+        """Let in who has come; returns why the store could not give them."""
+        loaded, self._loaded = self._loaded, []
+        for life, stored, error in loaded:
+            if life != self.life:
+                continue
+            self._loads_under_way -= 1
+            if error is not None:
+                return error
+            for target, record in stored.items():
+                self._let_in(self.slots[target], record)
+        return None
+
+    def _let_in(self, slot: Slot, record: Stored) -> None:
+        self._settle_in(slot, record)
+        arrivals, slot.arrivals = slot.arrivals, []
+        for arrival in arrivals:
+            arrival(slot)
+        self.retire(slot)
+
+    def busy(self, slot: Slot) -> None:
+        """This one is needed."""
+        self._idle.pop(slot.id, None)
+
+    def retire(self, slot: Slot) -> None:
+        """Let a settled actor go: at once when it has ended, else when there are too many."""
+        if not slot.settled:
+            return
+        actor = slot.actor
+        if actor is None or (isinstance(actor, Orchestration) and actor.status.is_terminal):
+            self.drop(slot)
+            return
+        self._idle[slot.id] = slot
+        self._idle.move_to_end(slot.id)
+        while len(self._idle) > self._resident_max:
+            _, oldest = self._idle.popitem(last=False)
+            if oldest.settled:
+                self.drop(oldest)
+
+    def drop(self, slot: Slot) -> None:
+        """Let an actor go; the next message brings it back."""
+        _close(slot)
+        if self.slots.get(slot.id) is slot:
+            del self.slots[slot.id]
+        self._idle.pop(slot.id, None)
+
+    def drop_all(self) -> None:
+        """Drop all memory."""
+        self.life += 1
+        for slot in self.slots.values():
+            _close(slot)
+        self.slots.clear()
+        self._idle.clear()
+        self._to_load.clear()
+        self._loaded.clear()
+        self._loads_under_way = 0
+
+
+def _close(slot: Slot) -> None:
+    if slot.actor is not None:
+        with secluded():
+            slot.actor.close()
