@@ -1,5 +1,6 @@
 """From what user code names (a function, a method, a text) to a name and a payload."""
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -37,10 +38,10 @@ def typed_reader(codec: Codec, type_: Any, path: str) -> Reader:
 
 
 def seconds_of(duration: timedelta | float) -> float:
-    """A duration in seconds; raises `ValueError` unless it is positive."""
+    """A duration in seconds; raises `ValueError` unless it is positive and finite."""
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
-    if not seconds > 0:
-        raise ValueError(f"a timeout is longer than zero, not {duration}")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"a timeout is longer than zero and finite, not {duration}; None is none")
     return seconds
 
 

@@ -292,11 +292,19 @@ class Activities:
     async def _run_elsewhere(
         self, definition: ActivityDefinition, arguments: tuple[Any, ...]
     ) -> Any:
-        call = partial(definition.function, *arguments)
+        call = partial(_contained, definition.function, arguments)
         self._wait_elsewhere()
         if definition.executor == "process":
             return await anyio.to_process.run_sync(call, cancellable=True, limiter=self._processes)
         return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+
+
+def _contained(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a sync activity; what would steer the coroutine that awaits it becomes an error."""
+    try:
+        return function(*arguments)
+    except (GeneratorExit, StopIteration, StopAsyncIteration) as error:
+        raise RuntimeError(f"the activity raised {error!r}") from error
 
 
 def _context(job: Job) -> ActivityContext:

@@ -18,6 +18,7 @@ from ..actors.history import (
     ExecutionSuspended,
     ExecutionTerminated,
 )
+from ..actors.identity import is_entity
 from ..actors.messages import Message
 from ..actors.status import TERMINAL, Status
 from .handles import Instance
@@ -83,8 +84,12 @@ class Control(Queries):
     async def resume(self, instance_id: str, reason: str | None = None) -> None:
         """Go on after `suspend`, in order of arrival; lets a parked instance try again.
 
-        Raises `InstanceNotFoundError`, and `InstanceStateError` for one that is neither.
+        A parked entity is named by its id as text, `@name@key`. Raises `InstanceNotFoundError`,
+        and `InstanceStateError` for one that is neither suspended nor parked.
         """
+        if is_entity(instance_id):
+            await self._resume_entity(instance_id)
+            return
         row = await self.gateway.read(lambda store: store.instance(instance_id))
         if row is not None and row.parked is not None:
             await self.gateway.mend(instance_id)
@@ -92,6 +97,12 @@ class Control(Queries):
                 return
         event = ExecutionResumed(self.gateway.clock.now(), _checked(reason))
         await self._steer(instance_id, event, "resume", only=Status.SUSPENDED)
+
+    async def _resume_entity(self, entity_id: str) -> None:
+        row = await self.gateway.read(lambda store: store.entity(entity_id))
+        if row is None or row.parked is None:
+            raise InstanceNotFoundError(entity_id)
+        await self.gateway.mend(entity_id)
 
     async def rewind(self, instance_id: str, reason: str | None = None) -> None:
         """Let a failed instance do its failed work again, and keep what succeeded.

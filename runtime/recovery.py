@@ -80,10 +80,16 @@ class Recovery:
             self._seen = min(self._seen, row.position)
         try:
             read = message(row)
-        except UnreadableEventError:
+        except UnreadableEventError as error:
             logger.exception("a message for %s is unreadable and stays where it is", row.target)
+            parked = Parked("unreadable", f"message {row.position}: {error}")
+            self._partition.residents.when_loaded(row.target, partial(self._park, parked))
             return
         self._partition.later.deliver(read)
+
+    def _park(self, parked: Parked, slot: Slot) -> None:
+        if slot.actor is not None:
+            self._partition.park(slot, parked)
 
     def _try_again(self, slot: Slot) -> None:
         """A parked actor may have been mended by the deployment."""

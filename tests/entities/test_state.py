@@ -3,9 +3,10 @@
 from typing import Any
 
 import anyio
+import pytest
 from attrs import Factory, define
 
-from perdure import App, EntityContext
+from perdure import App, EntityContext, InstanceNotFoundError
 from perdure.persistence.store import Store
 from perdure.testing import Environment
 
@@ -151,3 +152,20 @@ async def test_deleted_entity_leaves_no_row(store: Store) -> None:
         await env.client.entity("account", "a").call("delete")
         page = await env.client.query_entities(include_transient=True)
         assert page.entities == []
+
+
+async def test_resume_lets_a_parked_entity_try_again(store: Store) -> None:
+    async with Environment(first_version(), store=store) as env:
+        await deposit(env, 5)
+        with pytest.raises(InstanceNotFoundError):
+            await env.client.resume("@account@a")
+    async with Environment(cannot_read(), store=store) as env:
+        entity = env.client.entity("account", "a").id
+        await env.client.entity(entity).signal("deposit", 1)
+        await env.settle()
+        await env.client.resume(str(entity))
+        await env.settle()
+        found = await env.client.get_entity(entity)
+        assert found is not None
+        assert found.parked is not None
+        assert found.backlog_queue_size == 1
