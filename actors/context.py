@@ -62,7 +62,7 @@ E = TypeVar("E")
 Ts = TypeVarTuple("Ts")
 
 Retry = RetryPolicy | Literal[False] | None
-Due = datetime | timedelta
+Due = datetime | timedelta | float
 
 
 class OrchestrationContext(EntityCalls):
@@ -219,6 +219,7 @@ class OrchestrationContext(EntityCalls):
         execution = self._execution
         call = activity_call(execution.app, activity, args, returns)
         limit = seconds_of(timeout) if timeout is not None else call.timeout
+        policy = _policy(retry, call.retry)
         event = TaskScheduled(
             execution.now,
             execution.next_id(),
@@ -228,7 +229,7 @@ class OrchestrationContext(EntityCalls):
             dict(tags or {}),
             timeout=limit,
         )
-        return execution.open_work(event, _policy(retry, call.retry), call.read)
+        return execution.open_work(event, policy, call.read)
 
     @overload
     def call_sub_orchestrator(
@@ -291,8 +292,9 @@ class OrchestrationContext(EntityCalls):
             raise LockingRulesViolationError(
                 "cannot call sub-orchestrations while holding entity locks"
             )
+        policy = _policy(retry, None)
         event, call = self._child(orchestration, args, returns, instance_id, version, tags)
-        return self._execution.open_work(event, _policy(retry, None), call.read)
+        return self._execution.open_work(event, policy, call.read)
 
     def start_new(
         self,
@@ -377,9 +379,9 @@ class OrchestrationContext(EntityCalls):
         return Exchange(self._execution, request, retry).begin()
 
     def create_timer(self, due: Due) -> Task[None]:
-        """A timer that is done at `due` (naive means UTC) or after it (a timedelta); any length."""
+        """A timer of any length: until a datetime (naive: UTC), or for a timedelta or seconds."""
         execution = self._execution
-        fire_at = execution.now + due // MICROSECOND if isinstance(due, timedelta) else micros(due)
+        fire_at = _fire_at(execution.now, due)
         task: Task[None] = Task(execution.kernel, "timer")
         call = execution.open_timer(fire_at, lambda: task.resolve(None))
         task.on_cancel(call.cancel)
@@ -402,6 +404,8 @@ class OrchestrationContext(EntityCalls):
         a payload that is no `type_`, and `TimeoutError` once `timeout` (seconds) has passed. A
         cancelled or timed-out wait takes nothing.
         """
+        if not name:
+            raise ValueError("an event has a name")
         execution = self._execution
         key = name.casefold()
         task: Task[Any] = Task(
@@ -478,7 +482,17 @@ class OrchestrationContext(EntityCalls):
         return task
 
 
+def _fire_at(now: int, due: Due) -> int:
+    if isinstance(due, datetime):
+        return micros(due)
+    length = due if isinstance(due, timedelta) else timedelta(seconds=due)
+    return now + length // MICROSECOND
+
+
 def _policy(asked: Retry, default: RetryPolicy | None) -> RetryPolicy | None:
     if asked is False:
         return None
+    given: object = asked
+    if given is not None and not isinstance(given, RetryPolicy):
+        raise TypeError(f"retry takes a RetryPolicy, False or None, not {given!r:.60}")
     return asked if asked is not None else default

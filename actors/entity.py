@@ -197,7 +197,9 @@ class Entity:
             if not effects.taken:
                 effects.parked = unreadable.parked
             return False
-        except Exception as error:  # noqa: BLE001 - the operation's failure is its caller's
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - SystemExit too is its caller's failure
             self._failed(message, event, error, effects)
             return True
         if iscoroutine(value):

@@ -114,7 +114,7 @@ class EntityCalls:
         `LockingRulesViolationError` inside another critical section, and `ValueError` for none.
         """
         execution = self._execution
-        ids = sorted({e.id if isinstance(e, EntityProxy) else e for e in entities})
+        ids = sorted({entity_id_of(entity) for entity in entities})
         if not ids:
             raise ValueError("lock_entities needs at least one entity")
         if execution.section is not None:
@@ -141,3 +141,14 @@ class EntityCalls:
         """Whether entity locks are held."""
         section = self._execution.section
         return section is not None and section.granted
+
+
+def entity_id_of(entity: Any) -> EntityId:
+    """The id of an entity given as proxy, id or text `@name@key`; raises `TypeError` otherwise."""
+    if isinstance(entity, EntityProxy):
+        return entity.id
+    if isinstance(entity, EntityId):
+        return entity
+    if isinstance(entity, str):
+        return EntityId.parse(entity)
+    raise TypeError(f"an entity is named by ctx.entity(...) or an EntityId, not by {entity!r:.60}")

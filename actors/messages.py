@@ -23,3 +23,12 @@ class Message:
 
     `UNSTORED` marks what is never on disk: the outcome of an activity, a timer that fired.
     """
+
+
+def payload_size(event: AnyEvent) -> int:
+    """How many characters of payload an event bears."""
+    for name in ("result", "input", "output"):
+        payload = getattr(event, name, None)
+        if payload is not None:
+            return len(payload)
+    return 0

@@ -45,11 +45,11 @@ from .history import (
     Turn,
     TurnNotes,
 )
-from .messages import Message
+from .messages import Message, payload_size
 from .openwork import OpenWork, open_work
 from .outcomes import Continued, Raised, Returned
 from .outgoing import start_of, to_entity, told_to_parent
-from .replay import Execution, Identity
+from .replay import TURN_BYTES_MAX, Execution, Identity
 from .rewind import rewound
 from .status import Status
 
@@ -134,10 +134,12 @@ class Orchestration:
 
     def _step(self, effects: Effects) -> None:
         events: list[AnyEvent] = []
-        while self.inbox:
+        size = 0
+        while self.inbox and size <= TURN_BYTES_MAX:
             message = self.inbox.popleft()
             effects.taken.append(message)
             event = message.event
+            size += payload_size(event)
             if isinstance(event, ExecutionStarted):
                 ended = self._start(event, events, effects)
             elif not self._accepts(message):

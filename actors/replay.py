@@ -23,7 +23,7 @@ from .app import App
 from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall, unlocks
 from .comparison import described, essence, source_line, waiting_line
 from .definitions import OrchestrationDefinition
-from .errors import NonDeterminismError, PayloadTooLargeError
+from .errors import NonDeterminismError, NotDurableError, PayloadTooLargeError
 from .failure import details_of
 from .history import (
     AnyAsked,
@@ -56,6 +56,10 @@ from .raised import RaisedEvents
 from .styles import drive, is_coroutine, is_generator
 from .tasks import Task
 
+ACTIONS_MAX = 100_000
+"""How many calls one turn may make: Durable Functions' `maxOrchestrationActions`."""
+TURN_BYTES_MAX = 64 * 1024 * 1024
+"""How large the payloads of one turn may grow; a turn is one row of the store."""
 CUSTOM_STATUS_BYTES_MAX = 16_384
 GUID_NAMESPACE = uuid.UUID("9e952958-5e33-4daf-827f-2fa12937b875")
 
@@ -98,6 +102,7 @@ class Execution:
         self.section: Section | None = None
         self.asked: dict[tuple[int, int], AnyAsked] = {}
         """What the code asked for and no recorded event has confirmed, in order."""
+        self._asked_bytes = 0
         self.recorded: Mapping[tuple[int, int], AnyAsked] = {}
         """During replay: the attempts that the turn at hand recorded, by call and number."""
         self.called_off: list[int] = []
@@ -123,6 +128,7 @@ class Execution:
         self.replaying = True
         for turn in turns:
             self.now = turn.at
+            self._asked_bytes = 0
             self.recorded = {
                 (event.id, event.attempt): event
                 for event in turn.events
@@ -228,8 +234,13 @@ class Execution:
     # What the code asks for
 
     def next_id(self) -> int:
-        """The number of the next call."""
+        """The number of the next call; raises when the turn asks for too much."""
         self.kernel.running()
+        if len(self.asked) >= ACTIONS_MAX:
+            raise NotDurableError(f"asking for {ACTIONS_MAX:,} things in one turn", "await some")
+        if self._asked_bytes > TURN_BYTES_MAX:
+            what = "what one turn asks for"
+            raise PayloadTooLargeError(what, self._asked_bytes, TURN_BYTES_MAX)
         self._last_id += 1
         return self._last_id
 
@@ -238,6 +249,7 @@ class Execution:
         if self.kernel.closed:
             return
         self.asked[event.id, getattr(event, "attempt", 1)] = event
+        self._asked_bytes += len(getattr(event, "input", None) or "")
         if self.replaying:
             place = source_line()
             if place is not None:
@@ -245,6 +257,7 @@ class Execution:
 
     def take_asked(self) -> list[AnyAsked]:
         """What is new since the last turn, to be recorded and done."""
+        self._asked_bytes = 0
         asked = list(self.asked.values())
         self.asked.clear()
         return asked

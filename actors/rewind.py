@@ -2,12 +2,14 @@
 
 First choice is the history as it is, without the outcomes of failed work: all successes stay. It
 serves when the code does the same as before as long as the failures are not known, which replay
-finds out. Otherwise the history is cut at the first failure: what was asked for earlier keeps its
-success, what the code did in knowledge of the failure is forgotten and done anew. What the code
-asks for again was sent then and is not sent twice.
+finds out. Where the code has acted on a failure that it caught, that one stays, and only later ones
+are taken out. Otherwise the history is cut at a failure, the last that will do: what was asked for
+earlier keeps its success, what the code did in knowledge of the failure is forgotten and done anew.
+What the code asks for again was sent then and is not sent twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 from .comparison import essence
 from .errors import NonDeterminismError
@@ -37,6 +39,8 @@ from .history import (
 from .replay import Execution
 
 Replay = Callable[[list[Turn]], Execution]
+Failed = int | str
+"""The number of a task, or the request of an entity operation."""
 
 
 def rewound(history: list[Turn], replay: Replay) -> tuple[list[Turn], Execution]:
@@ -44,15 +48,19 @@ def rewound(history: list[Turn], replay: Replay) -> tuple[list[Turn], Execution]
 
     Raises `NonDeterminismError` when it follows none.
     """
-    failed = _failed_for_good(history)
-    whole = [_without_failures(turn, failed) for turn in history]
-    try:
-        execution = replay(whole)
-    except NonDeterminismError:
-        kept, rest = _cut(history, failed)
-        return _regrown(history, kept, rest, replay)
-    _keep_repeated(history, whole, execution)
-    return whole, execution
+    failures = _failed_for_good(history)
+    beginnings = range(max(1, len(failures)))
+    for first in beginnings:
+        failed = set(failures[first:])
+        whole = [_without_failures(turn, failed) for turn in history]
+        with suppress(NonDeterminismError):
+            execution = replay(whole)
+            _keep_repeated(history, whole, execution)
+            return whole, execution
+    for first in reversed(beginnings[1:]):
+        with suppress(NonDeterminismError):
+            return _regrown(history, *_cut(history, set(failures[first:])), replay)
+    return _regrown(history, *_cut(history, set(failures)), replay)
 
 
 def _regrown(
@@ -84,14 +92,21 @@ def _key(event: Asked) -> tuple[int, int]:
     return event.id, getattr(event, "attempt", 1)
 
 
-def _failed_for_good(history: list[Turn]) -> set[int]:
-    failed: set[int] = set()
+def _failed_for_good(history: list[Turn]) -> list[Failed]:
+    """What failed and did not succeed in the end, in the order of the last failures."""
+    failed: dict[Failed, None] = {}
     for event in _events(history):
-        if isinstance(event, (TaskFailed, SubOrchestrationInstanceFailed)):
-            failed.add(event.task_id)
-        elif isinstance(event, (TaskCompleted, SubOrchestrationInstanceCompleted)):
-            failed.discard(event.task_id)
-    return failed
+        match event:
+            case TaskFailed() | SubOrchestrationInstanceFailed():
+                failed.pop(event.task_id, None)
+                failed[event.task_id] = None
+            case TaskCompleted() | SubOrchestrationInstanceCompleted():
+                failed.pop(event.task_id, None)
+            case EntityOperationFailed():
+                failed[event.request_id] = None
+            case _:
+                pass
+    return list(failed)
 
 
 def _events(turns: Iterable[Turn]) -> Iterator[AnyEvent]:
@@ -99,7 +114,7 @@ def _events(turns: Iterable[Turn]) -> Iterator[AnyEvent]:
         yield from turn.events
 
 
-def _without_failures(turn: Turn, failed: set[int]) -> Turn:
+def _without_failures(turn: Turn, failed: set[Failed]) -> Turn:
     """The turn without failures, and without the unlocks of an execution that ended in it.
 
     What it called off is forgotten as well: the code will say again what it does not want.
@@ -113,19 +128,21 @@ def _without_failures(turn: Turn, failed: set[int]) -> Turn:
     return Turn(turn.at, events, _awaited_only(turn))
 
 
-def _is_failed_work(event: AnyEvent, failed: set[int]) -> bool:
+def _is_failed_work(event: AnyEvent, failed: set[Failed]) -> bool:
     match event:
         case TaskFailed() | SubOrchestrationInstanceFailed():
             return event.task_id in failed
         case TaskScheduled() | SubOrchestrationInstanceCreated():
             return event.id in failed and event.attempt > 1
-        case EntityOperationFailed() | ExecutionCompleted():
+        case EntityOperationFailed():
+            return event.request_id in failed
+        case ExecutionCompleted():
             return True
         case _:
             return False
 
 
-def _cut(history: list[Turn], failed: set[int]) -> tuple[list[Turn], list[AnyEvent]]:
+def _cut(history: list[Turn], failed: set[Failed]) -> tuple[list[Turn], list[AnyEvent]]:
     """The history up to the first failure, and the events after it."""
     turn_at, event_at = _first_failure(history, failed)
     kept = [_without_failures(turn, failed) for turn in history[:turn_at]]
@@ -141,7 +158,7 @@ def _awaited_only(turn: Turn) -> TurnNotes | None:
     return TurnNotes(awaited=turn.notes.awaited) if turn.notes is not None else None
 
 
-def _first_failure(history: list[Turn], failed: set[int]) -> tuple[int, int]:
+def _first_failure(history: list[Turn], failed: set[Failed]) -> tuple[int, int]:
     for turn_at, turn in enumerate(history):
         for event_at, event in enumerate(turn.events):
             if _is_first_sign(event, failed):
@@ -149,10 +166,10 @@ def _first_failure(history: list[Turn], failed: set[int]) -> tuple[int, int]:
     return len(history), 0
 
 
-def _is_first_sign(event: AnyEvent, failed: set[int]) -> bool:
+def _is_first_sign(event: AnyEvent, failed: set[Failed]) -> bool:
     if isinstance(event, (TaskFailed, SubOrchestrationInstanceFailed)):
         return event.task_id in failed
-    return isinstance(event, EntityOperationFailed)
+    return isinstance(event, EntityOperationFailed) and event.request_id in failed
 
 
 class _Counting:

@@ -91,12 +91,14 @@ class Control(Queries):
             await self._resume_entity(instance_id)
             return
         row = await self.gateway.read(lambda store: store.instance(instance_id))
-        if row is not None and row.parked is not None:
-            await self.gateway.mend(instance_id)
-            if row.status is not Status.SUSPENDED:
-                return
         event = ExecutionResumed(self.gateway.clock.now(), _checked(reason))
-        await self._steer(instance_id, event, "resume", only=Status.SUSPENDED)
+        if row is None or row.parked is None:
+            await self._steer(instance_id, event, "resume", only=Status.SUSPENDED)
+            return
+        await self.gateway.mend(instance_id)
+        if not row.status.is_terminal:
+            # A suspension may lie before it in the mailbox, where nobody has read it yet.
+            await self.gateway.send(Message(instance_id, event), None)
 
     async def _resume_entity(self, entity_id: str) -> None:
         row = await self.gateway.read(lambda store: store.entity(entity_id))
@@ -168,9 +170,12 @@ class Control(Queries):
 
     async def _descendants(self, instance_id: str) -> list[str]:
         found: list[str] = []
-        async for child in self.query_all(parent_instance_id=instance_id, show_payloads=False):
-            found.append(child.instance_id)
-            found.extend(await self._descendants(child.instance_id))
+        parents = [instance_id]
+        while parents:
+            parent = parents.pop()
+            async for child in self.query_all(parent_instance_id=parent, show_payloads=False):
+                found.append(child.instance_id)
+                parents.append(child.instance_id)
         return found
 
     async def purge_by(

@@ -14,16 +14,19 @@ from ..actors.errors import (
     StoreError,
 )
 from ..actors.history import (
+    AnyEvent,
     EntityOperationCalled,
     EntityOperationCompleted,
     EntityOperationFailed,
     ExecutionResumed,
     ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
 )
 from ..actors.messages import Message
 from ..actors.orchestration import Orchestration
 from ..actors.status import Status
-from ..actors.wire import read_event, write_event
+from ..actors.wire import UnreadableEventError, read_event, write_event
 from ..persistence.records import InstanceRow, MessageRow, Start
 from ..persistence.store import Store
 from .batch import instance_row
@@ -303,7 +306,9 @@ class StoreGateway:
         def post(store: Store) -> None:
             if check is not None:
                 known = store.instance(message.target)
-                problem = check(known.status) if known else InstanceNotFoundError(message.target)
+                problem: PerdureError | None = InstanceNotFoundError(message.target)
+                if known is not None:
+                    problem = check(_foreseen(store, message.target, known.status))
                 if problem is not None:
                     raise problem
             store.post([row])
@@ -355,3 +360,27 @@ class StoreGateway:
     async def mend(self, instance_id: str) -> None:
         """Let a parked actor try again when the owner sees this."""
         await self.send(Message(instance_id, ExecutionResumed(self.clock.now())), None)
+
+
+def _foreseen(store: Store, target: str, status: Status) -> Status:
+    """The status that an instance will have once the owner has read what lies in the inbox."""
+    for row in store.inbox(0):
+        if row.target != target or status.is_terminal:
+            continue
+        match _readable(row):
+            case ExecutionSuspended():
+                status = Status.SUSPENDED
+            case ExecutionResumed() if status is Status.SUSPENDED:
+                status = Status.RUNNING
+            case ExecutionTerminated():
+                status = Status.TERMINATED
+            case _:
+                pass
+    return status
+
+
+def _readable(row: MessageRow) -> AnyEvent | None:
+    try:
+        return read_event(row.body)
+    except UnreadableEventError:
+        return None

@@ -301,3 +301,19 @@ async def test_resuming_a_parked_instance_outside(database: Path) -> None:
         status = await client.get_status("x")
         assert status is not None
         assert status.parked is None
+
+
+async def test_requests_in_a_row_are_seen_by_the_next(database: Path) -> None:
+    """With no owner: nothing but the inbox knows what was asked for."""
+    async with Client(url(database), app) as client:
+        instance = await client.start_new(other.waits, "a")
+        await client.suspend(instance.instance_id)
+        await client.resume(instance.instance_id)
+        with pytest.raises(InstanceStateError):
+            await client.resume(instance.instance_id)
+        await client.terminate(instance.instance_id)
+        with pytest.raises(InstanceStateError):
+            await client.raise_event(instance.instance_id, "go")
+    async with Runtime(app, store=url(database)) as runtime:
+        status = await runtime.client.wait_for_completion(instance.instance_id, timeout=5)
+        assert status.runtime_status is Status.TERMINATED
