@@ -492,7 +492,7 @@ def _fire_at(now: int, due: Due) -> int:
 def _policy(asked: Retry, default: RetryPolicy | None) -> RetryPolicy | None:
     if asked is False:
         return None
-    given: object = asked
+    given: Any = asked
     if given is not None and not isinstance(given, RetryPolicy):
         raise TypeError(f"retry takes a RetryPolicy, False or None, not {given!r:.60}")
     return asked if asked is not None else default
