@@ -73,6 +73,27 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     assert ran.returncode == 0, f"{page}\n{ran.stdout}{ran.stderr}"
 
 
+def test_the_readme_survives_kill_and_repetition(tmp_path: Path) -> None:
+    text = program(list(blocks((ROOT / "README.md").read_text("utf-8"))))
+    deadly = text.replace('print(account, "was told")', "import os; os._exit(9)")
+    assert deadly != text
+    ran = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            check=False,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+        for code in (deadly, text, text)
+    ]
+    assert [process.returncode for process in ran] == [9, 0, 0], ran
+    told, repeated = ran[1].stdout.splitlines(), ran[2].stdout
+    assert sorted(told) == ["alice has 70", "alice was told", "bob was told"]
+    assert repeated == "alice has 70\n"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     text = page.read_text("utf-8")
