@@ -54,8 +54,10 @@ coverage: $(READY)  ## all tests in one process, with the lines and branches the
 	@HYPOTHESIS_PROFILE=ci $(PYTHON) -m coverage run -m pytest $(PYTEST)
 	@$(PYTHON) -m coverage report
 
+# By way of the environment, so that no character of the folder's name means anything to the shell.
+demo: export DEMO_SOURCE := $(value SRC)
 demo: $(READY)  ## the backup example; SRC=folder backs up that folder
-	@$(PYTHON) examples/backup/demo.py --source "$(SRC)"
+	@$(PYTHON) examples/backup/demo.py --source "$$DEMO_SOURCE"
 
 bench: $(READY)  ## the benchmarks
 	@$(PYTHON) -m benchmarks

@@ -5,6 +5,7 @@ read, and ends with a manifest that it has verified. Batches keep every history 
 grows with the source (the plan, the records) is in files of the vault and not in payloads.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -39,6 +40,8 @@ class Job:
     """Relative to the source."""
     patience: float = 3600.0
     """Seconds to wait for a human when something could not be read."""
+    pause: float = 0.0
+    """Seconds that each step takes at least, so that somebody can watch a small backup."""
 
     @property
     def folder(self) -> Path:
@@ -144,6 +147,7 @@ def read_batch(job: Job, number: int) -> list[str]:
 )
 def copy_file(context: ActivityContext, job: Job, path: str) -> Record:
     """Bring a file into the vault; one that changes meanwhile, or a full disk, is tried again."""
+    time.sleep(job.pause)
     record = job.vault.copy(job.folder, path, context.cancelled)
     job.vault.note(path)
     return record
@@ -152,6 +156,7 @@ def copy_file(context: ActivityContext, job: Job, path: str) -> Record:
 @app.activity
 def save_records(job: Job, number: int, records: list[Record]) -> None:
     """Keep what became of a batch for the manifest."""
+    time.sleep(job.pause)
     document = [asdict(record) for record in records]
     job.vault.write_json(job.vault.work / "done" / f"{number}.json", document)
 
@@ -300,6 +305,9 @@ def batches_of(items: Sequence[T], size: int) -> Iterator[list[T]]:
         yield list(items[start : start + size])
 
 
-def job_of(source: Path, target: Path, excluded: Sequence[str], patience: float) -> Job:
+def job_of(
+    source: Path, target: Path, excluded: Sequence[str], patience: float, pause: float = 0.0
+) -> Job:
     """A job for paths as the operating system has them."""
-    return Job(shown(str(source)), shown(str(target)), [shown(path) for path in excluded], patience)
+    left_out = [shown(path) for path in excluded]
+    return Job(shown(str(source)), shown(str(target)), left_out, patience, pause)

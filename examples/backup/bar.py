@@ -57,9 +57,14 @@ def _line(progress: Progress, totals: Totals) -> str:
     filled = round(WIDTH * part)
     return (
         f"  [{'#' * filled}{'.' * (WIDTH - filled)}] {part:4.0%}  {progress.phase:<9} "
-        f"{totals.files:,}/{progress.files:,} files, {megabytes(totals.bytes)}, "
+        f"{totals.files:,}/{counted(progress.files, 'file')}, {megabytes(totals.bytes)}, "
         f"{megabytes(totals.saved_bytes)} saved"
     )
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things for people."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def megabytes(size: int) -> str:
