@@ -126,7 +126,10 @@ class Codec:
 
 
 def checked_text(text: str, path: str) -> str:
-    """Return the text when it can be stored; raises `PayloadError` for a lone surrogate."""
+    """Return the text when it can be stored; raises `PayloadError` otherwise."""
+    given: object = text
+    if not isinstance(given, str):
+        raise PayloadError(path, _type_name(type(given)), f"is a text, not {given!r}")
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -209,7 +212,7 @@ def _unwritable(value: Any, path: str, error: Exception) -> PayloadError:
     match error:
         case UnicodeEncodeError():
             return PayloadError(path, name, f"is not valid Unicode: {error.reason}")
-        case RecursionError():
+        case RecursionError() if type(value) in PLAIN or any(_parts(value)):
             return PayloadError(path, name, "contains itself, or is nested too deeply")
         case _ if isinstance(value, float):
             return PayloadError(path, name, f"{value} is not JSON")
@@ -220,7 +223,8 @@ def _unwritable(value: Any, path: str, error: Exception) -> PayloadError:
                 "is not JSON; use an attrs class, a dataclass or plain values, "
                 "or add a hook to the App's converter"
             )
-            return PayloadError(path, name, f"{advice} ({error})")
+            cause = "" if isinstance(error, RecursionError) else f" ({error})"
+            return PayloadError(path, name, f"{advice}{cause}")
 
 
 def _problems(error: Exception, path: str) -> str:

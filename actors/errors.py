@@ -28,7 +28,9 @@ class DefinitionNotFoundError(PerdureError):
     non_retriable = True
 
     def __init__(self, kind: str, name: str, known: Sequence[str] = ()) -> None:
-        near = f"; registered: {', '.join(sorted(known)[:8])}" if known else ""
+        shown_max = 8
+        more = ", ..." if len(known) > shown_max else ""
+        near = f"; registered: {', '.join(sorted(known)[:shown_max])}{more}" if known else ""
         super().__init__(f"no {kind} {name!r} is registered{near}")
         self.kind = kind
         self.name = name
@@ -57,9 +59,11 @@ class ArityError(PerdureError, TypeError):
 class InstanceIdError(PerdureError, ValueError):
     """Raised when a text cannot be the id of an instance or an entity."""
 
-    def __init__(self, instance_id: str, problem: str) -> None:
+    def __init__(self, instance_id: object, problem: str) -> None:
         longest = 80
-        shown = instance_id if len(instance_id) <= longest else instance_id[:longest] + "..."
+        shown = instance_id
+        if isinstance(instance_id, str) and len(instance_id) > longest:
+            shown = instance_id[:longest] + "..."
         super().__init__(f"{shown!r} cannot be an id: {problem}")
         self.instance_id = instance_id
 

@@ -15,6 +15,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def checked_instance_id(instance_id: str) -> str:
     """Return `instance_id` when an orchestration may bear it, or raise `InstanceIdError`."""
+    given: object = instance_id
+    if not isinstance(given, str):
+        raise InstanceIdError(given, f"it is a text, not {type(given).__name__}")
     if not instance_id:
         raise InstanceIdError(instance_id, "it is empty")
     if len(instance_id) > INSTANCE_ID_CHARACTERS_MAX:

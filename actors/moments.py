@@ -14,6 +14,9 @@ def moment(at: int) -> datetime:
 
 
 def micros(when: datetime) -> int:
-    """The reverse of `moment`; a naive datetime is taken as UTC."""
+    """The reverse of `moment`; a naive datetime is taken as UTC. Raises `TypeError` for others."""
+    given: object = when
+    if not isinstance(given, datetime):
+        raise TypeError(f"a time is given as a datetime, not as {type(given).__name__} {given!r}")
     aware = when if when.tzinfo is not None else when.replace(tzinfo=UTC)
     return (aware - _EPOCH) // MICROSECOND

@@ -25,5 +25,11 @@ class Status(IntEnum):
         """The protocol's spelling, for instance `ContinuedAsNew`."""
         return "".join(word.capitalize() for word in self.name.split("_"))
 
+    def __str__(self) -> str:
+        return self.label
+
+    def __format__(self, spec: str) -> str:
+        return format(self.label, spec)
+
 
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.TERMINATED})

@@ -11,11 +11,20 @@ from .store import Store
 _SUPPORTED = "memory://, sqlite:///relative/path.db and sqlite:////absolute/path.db"
 
 
+def checked_place(store: object) -> None:
+    """Raise `TypeError` for what is no URL, no path and no store."""
+    if not isinstance(store, (str, os.PathLike)) and not hasattr(store, "commit"):
+        raise TypeError(
+            f"store is a URL, a path object or a store, not {store!r}; URLs are {_SUPPORTED}"
+        )
+
+
 def open_store(url: str | os.PathLike[str], *, durability: Durability = "full") -> Store:
     """Open the store that `url` names; a path object names an SQLite file.
 
     `durability="relaxed"` lets a power failure, but no crash of the process, undo the last commits.
     """
+    checked_place(url)
     if not isinstance(url, str):
         return SQLiteStore(url, durability=durability)
     scheme, separator, rest = url.partition("://")

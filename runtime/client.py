@@ -23,6 +23,7 @@ from .control import Control, Reuse
 from .entity_queries import EntityQueries
 from .gateway import Gateway
 from .handles import ClientEntity, Instance
+from .queries import checked_statuses
 
 R = TypeVar("R")
 E = TypeVar("E")
@@ -124,6 +125,8 @@ class Client(Control, EntityQueries):
         `DefinitionNotFoundError` for a function or version that is not registered.
         """
         gateway = self.gateway
+        _check_version(version)
+        checked_statuses("reuse", reuse)
         call = orchestration_call(gateway.app, orchestration, args, returns, version)
         self._check_known(orchestration, version)
         fresh = instance_id is None
@@ -173,3 +176,8 @@ class Client(Control, EntityQueries):
         if state_type is Any and definition is not None:
             state_type = definition.state_type
         return ClientEntity(self, entity_id, state_type)
+
+
+def _check_version(version: object) -> None:
+    if version is not None and not isinstance(version, str):
+        raise TypeError(f"version is a text, not {version!r}")

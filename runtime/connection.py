@@ -6,7 +6,7 @@ from typing import cast
 
 from ..actors.app import App
 from ..actors.errors import RuntimeClosedError
-from ..persistence.opening import open_store
+from ..persistence.opening import checked_place, open_store
 from ..persistence.store import Store
 from .clock import SystemClock, new_id
 from .gateway import Gateway, StoreGateway
@@ -42,6 +42,7 @@ class Connection:
             if isinstance(given, (str, os.PathLike)):
                 store = self._opened = await run_in(self._lane, partial(open_store, given))
             else:
+                checked_place(given)
                 store = cast("Store", given)
         except BaseException:
             self._lane.close()

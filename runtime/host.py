@@ -13,7 +13,7 @@ from attrs import define
 from ..actors.app import App
 from ..actors.durable_http import HTTP_ACTIVITY
 from ..actors.errors import ClaimLostError, RuntimeClosedError, StaleOwnerError
-from ..persistence.opening import open_store
+from ..persistence.opening import checked_place, open_store
 from ..persistence.store import Store
 from .activities import Activities
 from .client import Client
@@ -25,7 +25,7 @@ from .partition import Partition, ReadyQueue
 from .recovery import Recovery
 from .restore import Restorer
 from .seclusion import refuse_blocking_calls
-from .settings import Settings
+from .settings import settings_from
 from .timers import Timers
 
 logger = logging.getLogger("perdure.runtime")
@@ -67,7 +67,8 @@ class Runtime:
     ) -> None:
         self.app = app
         app.built_in.setdefault(HTTP_ACTIVITY, http_activity(app))
-        self.settings = Settings(**settings)
+        self.settings = settings_from(settings)
+        checked_place(store)
         self._seams = seams
         self._opens: str | os.PathLike[str] | None = None
         self._store: Store | None = None

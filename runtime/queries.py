@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
 
@@ -11,6 +11,7 @@ from ..actors.errors import (
 )
 from ..actors.moments import micros, moment
 from ..actors.status import Status
+from ..actors.targets import checked_tags
 from ..actors.wire import event_document
 from ..persistence.records import InstanceRow, Query
 from ..persistence.store import Store
@@ -31,6 +32,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 PAGE_SIZE = 100
+PAGE_SIZE_MAX = 1_000_000
 
 
 class Queries:
@@ -125,8 +127,7 @@ class Queries:
             tags,
             parent_instance_id,
         )
-        if page_size < 1:
-            raise ValueError(f"page_size must be at least 1, not {page_size}")
+        _check_page_size(page_size)
         page = await self.gateway.read(
             lambda store: store.query(wanted, page_size, continuation_token)
         )
@@ -181,13 +182,46 @@ class Queries:
     async def _wait(
         self, instance_id: str, until: Callable[[InstanceRow], bool], timeout: float | None
     ) -> InstanceStatus:
-        with time_limit(timeout):
-            row = await self.gateway.watch(instance_id, until)
+        try:
+            with time_limit(timeout):
+                row = await self.gateway.watch(instance_id, until)
+        except TimeoutError:
+            known = await self.get_status(instance_id, show_input=False)
+            now = f"is {known.runtime_status.label}" if known is not None else "is gone"
+            raise TimeoutError(f"instance {instance_id!r} {now} after {timeout} s") from None
         return instance_status(row, self.gateway.app.codec)
 
 
 def optional_micros(when: datetime | None) -> int | None:
     return micros(when) if when is not None else None
+
+
+def checked_statuses(argument: str, given: Collection[Status]) -> frozenset[Status]:
+    """The statuses as a set; raises `TypeError` for anything but a collection of `Status`."""
+    for status in _members(argument, given, "Status members"):
+        if not isinstance(status, Status):
+            raise TypeError(f"{argument} takes Status members, not {status!r}")
+    return frozenset(given)
+
+
+def _checked_names(given: Collection[str]) -> frozenset[str]:
+    for name in _members("names", given, "texts"):
+        if not isinstance(name, str):
+            raise TypeError(f"names takes texts, not {name!r}")
+    return frozenset(given)
+
+
+def _members(argument: str, given: object, kind: str) -> Collection[object]:
+    if isinstance(given, (str, bytes)) or not isinstance(given, Collection):
+        raise TypeError(f"{argument} takes a collection of {kind}, not {given!r}")
+    return cast("Collection[object]", given)
+
+
+def _check_page_size(page_size: object) -> None:
+    if not isinstance(page_size, int):
+        raise TypeError(f"page_size is a whole number, not {page_size!r}")
+    if not 1 <= page_size <= PAGE_SIZE_MAX:
+        raise ValueError(f"page_size must be at least 1 and at most {PAGE_SIZE_MAX}")
 
 
 def _query(
@@ -200,14 +234,14 @@ def _query(
 ) -> Query:
     created_from, created_to, completed_from, completed_to = map(optional_micros, times)
     return Query(
-        frozenset(statuses),
-        frozenset(names),
+        checked_statuses("statuses", statuses),
+        _checked_names(names),
         prefix,
         created_from,
         created_to,
         completed_from,
         completed_to,
-        tuple((tags or {}).items()),
+        tuple(checked_tags(tags).items()),
         parent_id,
     )
 

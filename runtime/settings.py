@@ -1,38 +1,78 @@
 """What can be set about a runtime, with its limits."""
 
+import difflib
 import os
-from typing import Literal
+from collections.abc import Mapping
+from math import inf
+from typing import Any, Literal
 
-from attrs import field, frozen
-from attrs.validators import ge, gt, in_
+from attrs import Attribute, field, fields, frozen
+
+DURABILITIES = ("full", "relaxed")
+
+
+def _durability(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    if value not in DURABILITIES:
+        raise ValueError(f"{attribute.name} is 'full' or 'relaxed', not {value!r}")
+
+
+def _whole(_: object, attribute: "Attribute[int]", value: object) -> None:
+    if not isinstance(value, int):
+        raise TypeError(f"{attribute.name} is a whole number, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{attribute.name} must be at least 1, not {value}")
+
+
+def _not_negative(_: object, attribute: "Attribute[float]", value: object) -> None:
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{attribute.name} is a number of seconds, not {value!r}")
+    if not value >= 0:
+        raise ValueError(f"{attribute.name} must not be negative, not {value}")
+
+
+def _positive(_: object, attribute: "Attribute[float]", value: object) -> None:
+    if not isinstance(value, (int, float)):
+        raise TypeError(f"{attribute.name} is a number of seconds, not {value!r}")
+    if not 0 < value < inf:
+        raise ValueError(f"{attribute.name} must be longer than zero and finite, not {value}")
 
 
 @frozen(kw_only=True)
 class Settings:
     """Keyword arguments of `Runtime`. Durations are seconds."""
 
-    durability: Literal["full", "relaxed"] = field(
-        default="full", validator=in_(("full", "relaxed"))
-    )
+    durability: Literal["full", "relaxed"] = field(default="full", validator=_durability)
     """`full` syncs the disk at every commit; `relaxed` may lose the last commits when the power
     fails, though not when the process dies."""
-    drain_timeout: float = field(default=10.0, validator=ge(0))
+    drain_timeout: float = field(default=10.0, validator=_not_negative)
     """How long leaving the runtime waits for running activities and entity operations."""
-    activities_max: int = field(default=1_000, validator=ge(1))
+    activities_max: int = field(default=1_000, validator=_whole)
     """How many activities run at once."""
-    activity_threads_max: int = field(default=40, validator=ge(1))
-    """How many sync activities run at once."""
-    activity_processes_max: int = field(factory=lambda: os.cpu_count() or 1, validator=ge(1))
+    activity_threads_max: int = field(default=40, validator=_whole)
+    """How many sync activities run at once; one that timed out or was cancelled counts until its
+    thread really ends, here and in `max_concurrency`."""
+    activity_processes_max: int = field(factory=lambda: os.cpu_count() or 1, validator=_whole)
     """How many activities with `executor="process"` run at once."""
-    resident_max: int = field(default=20_000, validator=ge(1))
+    resident_max: int = field(default=20_000, validator=_whole)
     """How many idle actors stay in memory; others are brought back by replay."""
-    entity_batch_max: int = field(default=5_000, validator=ge(1))
+    entity_batch_max: int = field(default=5_000, validator=_whole)
     """How many operations one turn of an entity may run."""
-    turns_between_breaths: int = field(default=256, validator=ge(1))
+    turns_between_breaths: int = field(default=256, validator=_whole)
     """How many turns are taken before other tasks of the event loop may run."""
-    poll_interval: float = field(default=0.05, validator=gt(0))
+    poll_interval: float = field(default=0.05, validator=_positive)
     """How often the store is asked for what clients in other processes have sent."""
-    timer_horizon: float = field(default=60.0, validator=gt(0))
+    timer_horizon: float = field(default=60.0, validator=_positive)
     """Timers due later than this are left on disk for the time being."""
-    history_warning: int = field(default=50_000, validator=ge(1))
+    history_warning: int = field(default=50_000, validator=_whole)
     """Turns of one execution after which a warning suggests continue-as-new."""
+
+
+def settings_from(given: Mapping[str, Any]) -> Settings:
+    """The settings of these keywords; raises `TypeError` for one that there is not."""
+    known = [attribute.name for attribute in fields(Settings)]
+    for name in given:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            advice = f"did you mean {near[0]!r}? " if near else ""
+            raise TypeError(f"there is no setting {name!r}; {advice}Known are {', '.join(known)}")
+    return Settings(**given)

@@ -84,15 +84,15 @@ class Environment:
     def stub(self, activity: Callable[..., Any] | str, outcome: Any) -> None:
         """Replace an activity.
 
-        `outcome` is a function to call with the activity's inputs, an exception to raise, or the
-        value to return.
+        `outcome` is a function to call with the activity's inputs, an exception or its class to
+        raise, or the value to return.
         """
         definition = self.app.activity_of(activity)
         calls = self._calls.setdefault(definition.name, [])
 
         async def stub(*args: Any) -> Any:
             calls.append(args)
-            if isinstance(outcome, BaseException):
+            if isinstance(outcome, BaseException) or _is_error_class(outcome):
                 raise outcome
             if not callable(outcome):
                 return outcome
@@ -110,6 +110,8 @@ class Environment:
 
     async def advance(self, by: timedelta) -> None:
         """Let time pass, timer by timer, and everything happen that is due."""
+        if by < timedelta(0):
+            raise ValueError(f"time only passes forwards, not by {by}")
         until = micros(self.clock.time) + by // timedelta(microseconds=1)
         await self.settle()
         while (nearest := self.clock.nearest) is not None and nearest <= until:
@@ -224,6 +226,10 @@ class Environment:
         nearest = self.clock.nearest
         if nearest is not None and nearest < self.clock.now() + HOUSEKEEPING:
             self.clock.advance_to(nearest)
+
+
+def _is_error_class(outcome: Any) -> bool:
+    return isinstance(outcome, type) and issubclass(outcome, BaseException)
 
 
 def _copied(app: App) -> App:

@@ -37,10 +37,10 @@ def replay(
 
     `history` is what `client.get_history` returns, or `client.export_history` as JSON, which
     knows the instance's id; otherwise give `instance_id` where the code makes use of it. Raises
-    `NonDeterminismError` with recorded against actual and the source line of the call, and
-    `DefinitionNotFoundError` when the App has no code for it.
+    `ValueError` for what is no history, `NonDeterminismError` with recorded against actual and the
+    source line of the call, and `DefinitionNotFoundError` when the App has no code for it.
     """
-    turns = _turns(history)
+    turns = _checked_turns(history)
     started = _started(turns)
     definition = app.recorded_orchestration(started.name, started.version)
     identity = Identity(
@@ -60,6 +60,16 @@ def replay(
             return Replayed(execution.outcome, len(execution.open), new)
         finally:
             execution.close()
+
+
+def _checked_turns(history: str | bytes | Sequence[HistoryEvent]) -> list[Turn]:
+    try:
+        return _turns(history)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ValueError(
+            "this is no history: give what client.get_history or client.export_history returned "
+            f"({type(error).__name__}: {error})"
+        ) from error
 
 
 def _exported_id(history: str | bytes | Sequence[HistoryEvent]) -> str | None:
