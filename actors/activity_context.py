@@ -5,6 +5,11 @@ from collections.abc import Callable, Mapping
 from attrs import define
 
 
+def never() -> bool:
+    """Say no: a function with a name, so that a context can be sent to a process."""
+    return False
+
+
 @define
 class ActivityContext:
     """What an activity can know of its call; a parameter with this annotation receives it."""
@@ -20,5 +25,7 @@ class ActivityContext:
     """The same for every attempt and every repetition after a crash, different for every other
     call: pass it on to services that can tell a repetition by it."""
     tags: Mapping[str, str]
-    cancelled: Callable[[], bool] = lambda: False
-    """Whether nobody waits any more; for activities in threads, which cannot be interrupted."""
+    cancelled: Callable[[], bool] = never
+    """Whether nobody waits any more; for activities in threads, which cannot be interrupted.
+
+    In a process it is always False: the process is killed instead."""

@@ -2,12 +2,14 @@
 
 At least once: an activity starts after the commit that asked for it, and is started again when the
 process dies before its outcome is durable. Its limits are those of the settings and of its
-definition; each attempt has its own cancel scope and its own copy of the context variables.
+definition: a job first gets all its places (of its definition, of the threads or processes), and
+then a worker. Each attempt has its own cancel scope and its own copy of the context variables.
 """
 
 import contextvars
 import logging
-from collections import Counter, deque
+import math
+from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from types import coroutine
@@ -16,10 +18,10 @@ from typing import Any
 import anyio
 import anyio.abc
 import anyio.lowlevel
-import anyio.to_process
 import anyio.to_thread
 from attrs import define
 
+from ..actors.activity_context import never
 from ..actors.app import App
 from ..actors.context import ActivityContext
 from ..actors.definitions import ActivityDefinition
@@ -28,9 +30,12 @@ from ..actors.failure import FailureDetails, details_of
 from ..actors.history import Payload, TaskCompleted, TaskFailed, TaskScheduled
 from ..actors.messages import Message
 from .clock import Bell, Clock
+from .elsewhere import FailedElsewhereError, ThreadBody, run_in_process
+from .lanes import loop_door
 from .outcome import outcome_of
+from .places import Places
 from .settings import Settings
-from .timers import Timers
+from .timers import Timer, Timers
 
 logger = logging.getLogger("perdure.activity")
 
@@ -48,6 +53,13 @@ class Job:
     scope: anyio.CancelScope | None = None
     unwanted: bool = False
     timed_out: bool = False
+    timer: Timer | None = None
+    """For when it is due; once it runs, for when it has taken too long."""
+    needs: "tuple[Places[Job], ...]" = ()
+    """Where it has to get a place before it may run, in this order."""
+    holds: "tuple[Places[Job], ...]" = ()
+    left_behind: bool = False
+    """Whether its thread goes on although nobody waits for it: that one gives its places back."""
 
     @property
     def key(self) -> Key:
@@ -83,19 +95,34 @@ class Activities:
         self._taking = False
         """Whether a worker is on its way to the queue, or takes from it without waiting."""
         self._workers = 0
-        self._running: Counter[str] = Counter()
-        self._limited: dict[str, deque[Job]] = {}
+        self._places: dict[str, Places[Job]] = {}
         self._draining = False
         self._group: anyio.abc.TaskGroup | None = None
         self._drained = Bell()
-        self.executing = 0
+        self._performed: set[Job] = set()
+
+    @property
+    def executing(self) -> int:
         """How many attempts are being run now."""
+        return len(self._performed)
+
+    def running(self) -> list[str]:
+        """What is being run now, each as the name of the activity and its instance."""
+        return sorted(f"{job.event.name} of {job.instance_id}" for job in self._performed)
 
     def open(self, group: anyio.abc.TaskGroup) -> None:
         """Run workers in this task group from now on."""
         self._group = group
-        self._threads = anyio.CapacityLimiter(self._settings.activity_threads_max)
-        self._processes = anyio.CapacityLimiter(self._settings.activity_processes_max)
+        self._post = loop_door()
+        self._context = contextvars.copy_context()
+        self._threads: Places[Job] = Places(self._settings.activity_threads_max)
+        self._processes: Places[Job] = Places(self._settings.activity_processes_max)
+        # The places limit already, and know of threads that were left behind.
+        self._unlimited = anyio.CapacityLimiter(math.inf)
+
+    def close(self) -> None:
+        """Start nothing more."""
+        self._draining = True
 
     def start(
         self, instance_id: str, execution_id: str, event: TaskScheduled, *, recovered: bool = False
@@ -116,7 +143,7 @@ class Activities:
             return
         of_instance[job.key] = job
         if event.due is not None and event.due > self._clock.now():
-            self._timers.call_at(event.due, partial(self._enqueue, job), lasting=True)
+            job.timer = self._timers.call_at(event.due, partial(self._enqueue, job), lasting=True)
         else:
             self._enqueue(job)
 
@@ -133,6 +160,7 @@ class Activities:
         if job is not None:
             self._forget(job)
             job.give_up()
+            self._withdraw_timer(job)
 
     def cancel_all(self, instance_id: str) -> None:
         """Give up all activities of an instance."""
@@ -155,16 +183,40 @@ class Activities:
     # The queue
 
     def _enqueue(self, job: Job) -> None:
-        if job.unwanted or self._draining or self._group is None:
+        if job.unwanted or self._draining:
             return
         definition = job.definition
-        if definition is not None and definition.max_concurrency is not None:
-            if self._running[definition.name] >= definition.max_concurrency:
-                self._limited.setdefault(definition.name, deque()).append(job)
+        assert definition is not None  # noqa: S101 - jobs without one never get here
+        if definition.max_concurrency is not None:
+            own = self._places.get(definition.name)
+            if own is None:
+                own = self._places[definition.name] = Places(definition.max_concurrency)
+            job.needs = (own,)
+        if definition.executor != "loop":
+            shared = self._threads if definition.executor == "thread" else self._processes
+            job.needs = (*job.needs, shared)
+        self._seat(job)
+
+    def _seat(self, job: Job) -> None:
+        """Get it all its places, and then in front of a worker."""
+        while job.needs:
+            place, *others = job.needs
+            if not place.take(job):
                 return
-            self._running[definition.name] += 1
+            job.holds, job.needs = (*job.holds, place), tuple(others)
         self._queue.append(job)
         self._call_worker()
+
+    def _release(self, job: Job) -> None:
+        """Give its places to those who wait for them."""
+        held, job.holds = job.holds, ()
+        for places in held:
+            places.leave()
+            while (following := places.next_in_line()) is not None:
+                if following.unwanted or self._draining:
+                    self._release(following)
+                else:
+                    self._seat(following)
 
     def _call_worker(self) -> None:
         """Wake one: it takes from the queue until it has to wait, and then calls the next."""
@@ -176,24 +228,14 @@ class Activities:
         elif self._workers < self._settings.activities_max:
             self._taking = True
             self._workers += 1
-            self._group.start_soon(self._work)
+            # Whoever calls, maybe a thread that ended, lends its context variables to no worker.
+            self._context.run(self._group.start_soon, self._work)
 
     def _wait_elsewhere(self) -> None:
         """The worker that takes has to wait, so that another one has to go on."""
         self._taking = False
         if self._queue:
             self._call_worker()
-
-    def _admit_next(self, definition: ActivityDefinition) -> None:
-        if definition.max_concurrency is None:
-            return
-        self._running[definition.name] -= 1
-        waiting = self._limited.get(definition.name)
-        while waiting:
-            job = waiting.popleft()
-            if not job.unwanted:
-                self._enqueue(job)
-                return
 
     async def _work(self) -> None:
         bell = Bell()
@@ -216,8 +258,8 @@ class Activities:
                 if not (job.unwanted or self._draining):
                     await self._perform(job, scope)
             finally:
-                if job.definition is not None:
-                    self._admit_next(job.definition)
+                if job.holds and not job.left_behind:
+                    self._release(job)
             if scope.cancel_called:
                 return
         await anyio.lowlevel.checkpoint()
@@ -225,7 +267,7 @@ class Activities:
     # One attempt
 
     async def _perform(self, job: Job, scope: anyio.CancelScope) -> None:
-        self.executing += 1
+        self._performed.add(job)
         job.scope = scope
         try:
             self._limit_time(job)
@@ -238,8 +280,9 @@ class Activities:
             raise
         finally:
             job.scope = None
-            self.executing -= 1
-            if not self.executing:
+            self._withdraw_timer(job)
+            self._performed.discard(job)
+            if not self._performed:
                 self._drained.ring()
 
     def _cut_short(self, job: Job) -> None:
@@ -258,11 +301,18 @@ class Activities:
                 job.scope.cancel()
 
         due = self._clock.now() + round(job.event.timeout * 1_000_000)
-        self._timers.call_at(due, too_late, lasting=True)
+        job.timer = self._timers.call_at(due, too_late, lasting=True)
+
+    def _withdraw_timer(self, job: Job) -> None:
+        if job.timer is not None:
+            self._timers.cancel(job.timer)
+            job.timer = None
 
     async def _outcome(self, job: Job) -> TaskCompleted | TaskFailed:
         result, error = await outcome_of(self._run(job))
         if error is not None:
+            if isinstance(error, FailedElsewhereError):
+                return self._failed(job, error.details)
             return self._failed(job, details_of(error))
         event = job.event
         return TaskCompleted(self._clock.now(), event.id, result, event.attempt)
@@ -279,35 +329,35 @@ class Activities:
         name = definition.name
         arguments = definition.signature.read(codec, job.event.input, f"input of {name}")
         if definition.takes_context:
+            context_of_call = _context(job, in_process=definition.executor == "process")
             position = definition.context_position
-            arguments = definition.signature.with_context(arguments, position, _context(job))
+            arguments = definition.signature.with_context(arguments, position, context_of_call)
         if definition.executor == "loop":
             context = contextvars.copy_context()
             called = context.run(definition.function, *arguments)
             value = await _in_context(called, context, self._wait_elsewhere)
         else:
-            value = await self._run_elsewhere(definition, arguments)
+            value = await self._run_elsewhere(job, definition, arguments)
         return codec.write(value, f"result of {name}")
 
     async def _run_elsewhere(
-        self, definition: ActivityDefinition, arguments: tuple[Any, ...]
+        self, job: Job, definition: ActivityDefinition, arguments: tuple[Any, ...]
     ) -> Any:
-        call = partial(_contained, definition.function, arguments)
         self._wait_elsewhere()
         if definition.executor == "process":
-            return await anyio.to_process.run_sync(call, cancellable=True, limiter=self._processes)
-        return await anyio.to_thread.run_sync(call, abandon_on_cancel=True, limiter=self._threads)
+            function, name = definition.function, definition.name
+            return await run_in_process(name, function, arguments, self._unlimited)
+        body = ThreadBody(definition.function, arguments)
+        try:
+            return await anyio.to_thread.run_sync(
+                body, abandon_on_cancel=True, limiter=self._unlimited
+            )
+        except anyio.get_cancelled_exc_class():
+            job.left_behind = body.abandon(self._post, partial(self._release, job))
+            raise
 
 
-def _contained(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-    """Call a sync activity; what would steer the coroutine that awaits it becomes an error."""
-    try:
-        return function(*arguments)
-    except (GeneratorExit, StopIteration, StopAsyncIteration) as error:
-        raise RuntimeError(f"the activity raised {error!r}") from error
-
-
-def _context(job: Job) -> ActivityContext:
+def _context(job: Job, *, in_process: bool) -> ActivityContext:
     event = job.event
     return ActivityContext(
         job.instance_id,
@@ -315,8 +365,8 @@ def _context(job: Job) -> ActivityContext:
         event.id,
         event.attempt,
         f"{job.instance_id}/{job.execution_id}/{event.id}",
-        event.tags,
-        lambda: job.unwanted or job.timed_out,
+        dict(event.tags),
+        never if in_process else lambda: job.unwanted or job.timed_out,
     )
 
 

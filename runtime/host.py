@@ -101,6 +101,11 @@ class Runtime:
         """The activity workers, for tests and tools."""
         return self._activities
 
+    @property
+    def timers(self) -> Timers:
+        """What is to happen later, for tests and tools."""
+        return self._timers
+
     def die(self) -> None:
         """Leave without draining or committing anything more, as a killed process would."""
         self._dead = True
@@ -240,6 +245,7 @@ class Runtime:
         """Cancel what runs and wait for its end; returns whether that was all that `error` said."""
         group = self._group
         assert group is not None  # noqa: S101 - entered before
+        self._activities.close()
         group.cancel_scope.cancel()
         try:
             if error is None:
@@ -258,6 +264,11 @@ class Runtime:
         with anyio.move_on_after(self.settings.drain_timeout):
             await self._activities.drain()
             await self._partition.settled()
+        running = self._activities.running()
+        if running:
+            logger.warning(
+                "drain_timeout has passed; leaving cancels and waits for: %s", ", ".join(running)
+            )
 
     def _let_go(self) -> None:
         for lane in self._lanes:

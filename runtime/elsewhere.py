@@ -1,0 +1,134 @@
+"""Sync functions off the event loop: in a thread, which may be abandoned, or in a process."""
+
+import pickle
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import anyio
+import anyio.to_process
+
+from ..actors.failure import FailureDetails, details_of
+from .lanes import Post
+
+
+class WorkerProcessError(RuntimeError):
+    """A worker process, or the way to or from it, failed the function that it was to run."""
+
+
+class FailedElsewhereError(Exception):
+    """What a function raised in a worker process, where it has already been made into data."""
+
+    def __init__(self, details: FailureDetails) -> None:
+        super().__init__(str(details))
+        self.details = details
+
+
+def contained(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Call a sync function; what would steer the coroutine that awaits it becomes an error."""
+    try:
+        return function(*arguments)
+    except (GeneratorExit, StopIteration, StopAsyncIteration) as error:
+        raise RuntimeError(f"the activity raised {error!r}") from error
+
+
+class ThreadBody:
+    """A call in a thread, which goes on there when the one who awaits it is cancelled."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._function = function
+        self._arguments = arguments
+        self._lock = threading.Lock()
+        self._running = False
+        self._ended: Callable[[], object] | None = None
+        self._abandoned = False
+
+    def __call__(self) -> Any:
+        """Run it, in the thread."""
+        with self._lock:
+            if self._abandoned:
+                return None
+            self._running = True
+        try:
+            return contained(self._function, self._arguments)
+        finally:
+            with self._lock:
+                self._running = False
+                ended = self._ended
+            if ended is not None:
+                ended()
+
+    def abandon(self, post: Post, ended: Callable[[], object]) -> bool:
+        """Stop waiting for it; returns whether it goes on, and then posts `ended` at its end."""
+
+        def tell() -> None:
+            # When the loop is gone, so is everyone who waited.
+            with suppress(Exception):
+                post(ended)
+
+        with self._lock:
+            self._abandoned = True
+            if self._running:
+                self._ended = tell
+            return self._running
+
+
+async def run_in_process(
+    name: str,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    limiter: anyio.CapacityLimiter,
+) -> Any:
+    """Call the function in a worker process, which is killed when the caller is cancelled.
+
+    Raises `FailedElsewhereError` for what it raised, and `WorkerProcessError` when the process
+    died, or when something cannot be sent to or from it.
+    """
+    try:
+        call = pickle.dumps((function, arguments), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        text = f"activity {name!r} or its input cannot be sent to a process: {error}"
+        raise WorkerProcessError(text) from error
+    try:
+        succeeded, answer = await anyio.to_process.run_sync(
+            in_child, name, call, cancellable=True, limiter=limiter
+        )
+    except anyio.BrokenWorkerProcess:
+        text = f"the worker process died while it ran activity {name!r}"
+        raise WorkerProcessError(text) from None
+    if not succeeded:
+        raise FailedElsewhereError(pickle.loads(answer))  # noqa: S301 - from our own child
+    try:
+        return pickle.loads(answer)  # noqa: S301 - from our own child
+    except Exception as error:
+        raise WorkerProcessError(f"the result of {name} cannot be received: {error}") from error
+
+
+def in_child(name: str, call: bytes) -> tuple[bool, bytes]:
+    """Run a pickled call, in the process; returns whether it succeeded and its pickled outcome.
+
+    Exceptions never cross as themselves: many cannot be unpickled.
+    """
+    try:
+        function, arguments = pickle.loads(call)  # noqa: S301 - from our own parent
+        value = function(*arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it is fails the call
+        return False, _pickled(details_of(error))
+    try:
+        return True, pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception as error:  # noqa: BLE001 - a user's __reduce__ may do anything
+        text = f"the result of {name} ({type(value).__name__}) cannot be sent: {error}"
+        return False, _pickled(details_of(WorkerProcessError(text)))
+
+
+def _pickled(details: FailureDetails) -> bytes:
+    try:
+        return pickle.dumps(details, pickle.HIGHEST_PROTOCOL)
+    except Exception:  # noqa: BLE001 - the properties may hold anything
+        plain = FailureDetails(
+            details.type, details.message, details.stack, non_retriable=details.non_retriable
+        )
+        return pickle.dumps(plain, pickle.HIGHEST_PROTOCOL)
