@@ -15,6 +15,7 @@ from attrs import evolve
 from perdure.actors.app import App
 from perdure.actors.definitions import ActivityDefinition
 from perdure.actors.durable_http import HTTP_ACTIVITY
+from perdure.actors.errors import PerdureError
 from perdure.actors.moments import micros
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.store import Store
@@ -29,6 +30,8 @@ LATER_THAN_ANY_TEST = 100 * 365 * 86_400.0
 HOUSEKEEPING = round(LATER_THAN_ANY_TEST * 1_000_000 / 4)
 """What lies so far ahead is the runtime looking for more timers, and no test waits for it."""
 IDLE_PASSES = 10
+GRACE = 2.0
+"""How many real seconds a test may take to raise what an instance waits for."""
 
 
 class Environment:
@@ -40,6 +43,9 @@ class Environment:
 
     Time stands still while an activity or an async operation runs, but for no longer than
     `patience`, in real seconds: then it passes without them, so that timeouts can be tested.
+
+    A wait for an instance that nothing can wake any more raises `RuntimeError` after two real
+    seconds, in which another task of the test may still raise the event.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Environment:
         self._auto_advance = auto_advance
         self._patience = patience
         self._busy_since: float | None = None
+        self._stuck_since: float | None = None
         self._settings = {"timer_horizon": LATER_THAN_ANY_TEST, "drain_timeout": 0.05, **settings}
         self._ids = itertools.count(1)
         self._calls: dict[str, list[tuple[Any, ...]]] = {}
@@ -208,24 +215,59 @@ class Environment:
         while True:
             if not (self._awaited and self._is_still()):
                 passes = 0
+                self._stuck_since = None
                 await anyio.sleep(0.0002)
             elif passes < IDLE_PASSES:
                 passes += 1
                 await anyio.lowlevel.checkpoint()
             else:
                 passes = 0
-                self._jump()
-                await anyio.lowlevel.checkpoint()
+                if self._jump():
+                    self._stuck_since = None
+                    await anyio.lowlevel.checkpoint()
+                else:
+                    await self._be_stuck()
 
     @property
     def _awaited(self) -> bool:
         partition = self.runtime.partition
         return bool(partition.watchers or partition.requests)
 
-    def _jump(self) -> None:
+    def _jump(self) -> bool:
+        """Let time pass to the next timer; returns whether there was one."""
         nearest = self.clock.nearest
-        if nearest is not None and nearest < self.clock.now() + HOUSEKEEPING:
-            self.clock.advance_to(nearest)
+        if nearest is None or nearest >= self.clock.now() + HOUSEKEEPING:
+            return False
+        self.clock.advance_to(nearest)
+        return True
+
+    async def _be_stuck(self) -> None:
+        """Fail the waits that nothing will end, once the test had time to do something itself."""
+        now = anyio.current_time()
+        if self._stuck_since is None:
+            self._stuck_since = now
+        partition = self.runtime.partition
+        working = partition.operations_running or self.runtime.activities.executing
+        if working or now - self._stuck_since < GRACE:
+            await anyio.sleep(0.0005)
+            return
+        self._stuck_since = None
+        await self._fail_waits()
+
+    async def _fail_waits(self) -> None:
+        partition = self.runtime.partition
+        replies, told = list(partition.watches), list[str]()
+        for instance_id in list(partition.watchers):
+            try:
+                status = await self.client.get_status(instance_id, show_waiting=True)
+            except PerdureError:
+                return
+            found = status.waiting_for if status is not None else None
+            what = "; ".join(map(str, found or [])) or "nothing that is known"
+            told.append(f"{instance_id!r} waits for {what}")
+        for reply in replies:
+            problem = f"no timer is left, and nothing else goes on: {', '.join(told)}"
+            reply.fail(RuntimeError(problem))
 
 
 def _is_error_class(outcome: Any) -> bool:
