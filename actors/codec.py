@@ -21,7 +21,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 import orjson
 from cattrs import Converter, transform_error
@@ -127,7 +127,7 @@ class Codec:
 
 def checked_text(text: str, path: str) -> str:
     """Return the text when it can be stored; raises `PayloadError` otherwise."""
-    given: object = text
+    given = cast("object", text)
     if not isinstance(given, str):
         raise PayloadError(path, _type_name(type(given)), f"is a text, not {given!r}")
     try:

@@ -1,6 +1,7 @@
 """The names of instances and entities: parsed, checked and made in one place."""
 
 import re
+from typing import cast
 
 from attrs import field, frozen
 
@@ -15,7 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def checked_instance_id(instance_id: str) -> str:
     """Return `instance_id` when an orchestration may bear it, or raise `InstanceIdError`."""
-    given: object = instance_id
+    given = cast("object", instance_id)
     if not isinstance(given, str):
         raise InstanceIdError(given, f"it is a text, not {type(given).__name__}")
     if not instance_id:

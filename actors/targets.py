@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from attrs import define
 
@@ -47,7 +47,7 @@ def seconds_of(duration: timedelta | float) -> float:
 
 def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     """A copy of the tags; raises `TypeError` or `PayloadError` unless all are texts."""
-    whole: object = tags
+    whole = cast("object", tags)
     if whole is not None and not isinstance(whole, Mapping):
         raise TypeError(f"tags is a mapping of texts to texts, not {whole!r}")
     checked = dict(tags or {})

@@ -118,8 +118,9 @@ async def test_a_client_names_the_wrong_store() -> None:
     ],
 )
 def test_a_policy_names_the_wrong_field(fields: dict[str, Any], problem: str) -> None:
+    given: dict[str, Any] = {"max_attempts": 3, **fields}
     with pytest.raises((TypeError, ValueError), match=problem):
-        RetryPolicy(**{"max_attempts": 3, **fields})
+        RetryPolicy(**given)
 
 
 def test_a_policy_takes_seconds_as_numbers() -> None:
