@@ -1,6 +1,7 @@
 """A client's connection to a store that another process owns."""
 
 import os
+import threading
 from functools import partial
 from typing import cast
 
@@ -22,6 +23,7 @@ class Connection:
         self._lane: ThreadLane | None = None
         self._opened: Store | None = None
         self._gateway: Gateway | None = None
+        self._thread = threading.get_ident()
         if not isinstance(store, (str, os.PathLike)) and hasattr(store, "watch"):
             self._gateway = cast("Gateway", store)
 
@@ -30,12 +32,18 @@ class Connection:
         """The way to the actors."""
         if self._gateway is None:
             raise RuntimeClosedError("use the client inside `async with Client(...) as client:`")
+        if self._thread != threading.get_ident():
+            raise RuntimeError(
+                "a client belongs to the event loop that it was opened on; "
+                "in another thread use anyio.from_thread.run, or open a Client there"
+            )
         return self._gateway
 
     async def open(self) -> None:
         """Connect."""
         if self._gateway is not None:
             return
+        self._thread = threading.get_ident()
         self._lane = ThreadLane("client")
         given = self._given
         try:

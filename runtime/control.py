@@ -22,7 +22,7 @@ from ..actors.identity import is_entity
 from ..actors.messages import Message
 from ..actors.status import TERMINAL, Status
 from .handles import Instance
-from .queries import Queries
+from .queries import Queries, checked_statuses
 from .views import (
     PurgeResult,
 )
@@ -192,6 +192,7 @@ class Control(Queries):
 
         Raises `ValueError` for a status in which an instance has not ended.
         """
+        statuses = checked_statuses("statuses", statuses)
         if running := [s.label for s in statuses if not s.is_terminal]:
             raise ValueError(f"only ended instances can be purged, not {', '.join(running)}")
         result = PurgeResult()

@@ -1,9 +1,12 @@
 """Arguments of the wrong kind are refused by an error that names them."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+import anyio.to_thread
 import pytest
 
 from perdure import (
@@ -171,3 +174,16 @@ async def test_time_never_goes_back() -> None:
 def test_nonsense_is_no_history(text: str) -> None:
     with pytest.raises(ValueError, match="history"):
         replay(app, text)
+
+
+async def test_a_client_stays_with_its_event_loop() -> None:
+    async with Runtime(App("alone")) as runtime:
+        used = partial(asyncio.run, runtime.client.get_status("a"))
+        with pytest.raises(RuntimeError, match="belongs to the event loop"):
+            await anyio.to_thread.run_sync(used)
+
+
+async def test_purging_by_a_wrong_status_is_refused() -> None:
+    async with Environment(App("alone")) as env:
+        with pytest.raises(TypeError, match="statuses"):
+            await env.client.purge_by(statuses=["Running"])  # type: ignore[list-item]
