@@ -96,9 +96,8 @@ class Control(Queries):
             await self._steer(instance_id, event, "resume", only=Status.SUSPENDED)
             return
         await self.gateway.mend(instance_id)
-        if not row.status.is_terminal:
-            # A suspension may lie before it in the mailbox, where nobody has read it yet.
-            await self.gateway.send(Message(instance_id, event), None)
+        if row.status is Status.SUSPENDED:
+            await self._steer(instance_id, event, "resume", only=Status.SUSPENDED)
 
     async def _resume_entity(self, entity_id: str) -> None:
         row = await self.gateway.read(lambda store: store.entity(entity_id))

@@ -1,6 +1,6 @@
 """How a client reaches the actors: through the partition beside it, or only through the store."""
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -249,6 +249,8 @@ class LocalGateway:
         partition = self._partition
 
         def mended(reply: Reply[bool], slot: Slot) -> None:
+            if slot.actor is not None and _suspends(slot.actor.inbox):
+                partition.send(Message(instance_id, ExecutionResumed(self.clock.now())))
             partition.unpark(slot)
             partition.batch.when_durable.append(partial(partition.settle, reply, True))
 
@@ -360,6 +362,15 @@ class StoreGateway:
     async def mend(self, instance_id: str) -> None:
         """Let a parked actor try again when the owner sees this."""
         await self.send(Message(instance_id, ExecutionResumed(self.clock.now())), None)
+
+
+def _suspends(inbox: Iterable[Message]) -> bool:
+    """Whether these messages, which nobody has taken yet, leave an instance suspended."""
+    suspended = False
+    for message in inbox:
+        if isinstance(message.event, (ExecutionSuspended, ExecutionResumed)):
+            suspended = isinstance(message.event, ExecutionSuspended)
+    return suspended
 
 
 def _foreseen(store: Store, target: str, status: Status) -> Status:

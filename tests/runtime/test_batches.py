@@ -9,7 +9,7 @@ from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import TimerRow
 from perdure.runtime.batch import Batch
 from perdure.testing import Environment
-from perdure.testing.disturbed import DisturbedStore
+from perdure.testing.disturbed import DisturbedStore, undisturbed
 
 app = App("batches")
 
@@ -51,6 +51,6 @@ async def test_a_failing_store_is_asked_ever_less_often() -> None:
         assert 5 < disturbed.calls["commit"] - before < 20
         with pytest.raises(StoreError, match="the disk is full"):
             await env.client.start_new(nap)
-        disturbed.before = lambda *_: None
+        disturbed.before = undisturbed
         await env.advance(timedelta(seconds=20))
         assert await instance.result() == "awake"
