@@ -40,8 +40,6 @@ from .history import (
 from .identity import EntityId
 from .messages import Message
 
-DELETE = "delete"
-
 logger = logging.getLogger("perdure.entity")
 
 Request = EntityOperationCalled | EntityOperationSignaled

@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from attrs import Factory, frozen
 
@@ -42,12 +42,6 @@ class FailureDetails:
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
-
-
-class CarriesDetails(Protocol):
-    """An exception that stands for a failure which already happened elsewhere."""
-
-    details: FailureDetails
 
 
 def qualified_name(cls: type) -> str:

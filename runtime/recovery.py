@@ -56,10 +56,11 @@ class Recovery:
         partition.position = max(partition.position, pending.position)
         for row in pending.timers:
             partition.later.arm(row)
-        for message_row in pending.messages:
-            self._accept(message_row)
+        # Before the messages: one of them may be what parks an actor.
         for target in pending.parked:
             partition.residents.when_loaded(target, self._try_again)
+        for message_row in pending.messages:
+            self._accept(message_row)
         await self._tell_watchers()
         for start in range(0, len(pending.open), LOADED_AT_ONCE):
             ids = pending.open[start : start + LOADED_AT_ONCE]

@@ -61,6 +61,8 @@ async def test_an_unreadable_message_parks_its_instance() -> None:
     store.disown()
     async with Environment(app, store=store) as env:
         await env.settle()
+        await env.crash()
+        await env.settle()
         status = await env.client.get_status(instance.instance_id)
         assert status is not None
         assert status.parked is not None
