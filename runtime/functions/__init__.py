@@ -1,0 +1,1 @@
+"""Runs Durable Functions apps of the Python programming models as they are; extra `functions`."""

@@ -1,0 +1,1 @@
+"""The HTTP management API: an ASGI app to mount, keys, and a server; extra `http`."""
