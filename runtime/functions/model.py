@@ -42,7 +42,7 @@ class Binding:
     """The parameter's name, or `$return`."""
     direction: Literal["in", "out", "inout"] = "in"
     properties: Mapping[str, Any] = Factory(dict[str, Any])
-    """Everything else: `route`, `methods`, `authLevel`, `schedule`, `taskHub`, `connectionName` …"""
+    """Everything else: `route`, `methods`, `authLevel`, `schedule`, `taskHub` …"""
 
     @property
     def is_trigger(self) -> bool:
