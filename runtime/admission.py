@@ -103,6 +103,8 @@ class Admission:
         partition.batch.when_durable.append(partial(partition.activities.cancel_all, slot.id))
         for message in effects.sent:
             partition.send(message)
+        if partition.audience is not None:
+            partition.audience.turned(partition.batch, before, effects)
 
     def _begin(self, slot: Slot, event: ExecutionStarted, *, claim: bool = True) -> None:
         batch, before = self._partition.batch, slot.actor

@@ -21,6 +21,7 @@ from .clock import Bell, Clock, IdSource, SystemClock, new_id
 from .gateway import LocalGateway
 from .http_activity import http_activity
 from .lanes import Lane, LaneMaker, ThreadLane, run_in
+from .observing import Audience, Observer
 from .partition import Partition, ReadyQueue
 from .recovery import Recovery
 from .restore import Restorer
@@ -79,6 +80,7 @@ class Runtime:
         self._client: Client | None = None
         self._group: anyio.abc.TaskGroup | None = None
         self._lanes: list[Lane] = []
+        self._observers: list[Observer] = []
         self._entered = False
         self._dead = False
 
@@ -105,6 +107,12 @@ class Runtime:
     def timers(self) -> Timers:
         """What is to happen later, for tests and tools."""
         return self._timers
+
+    def observe(self, observer: Observer) -> None:
+        """Show this observer every turn, from the entering of the runtime on."""
+        if self._entered:
+            raise RuntimeError("observers are to be there before the runtime is entered")
+        self._observers.append(observer)
 
     def die(self) -> None:
         """Leave without draining or committing anything more, as a killed process would."""
@@ -165,6 +173,8 @@ class Runtime:
             store, settings, seams.clock, self._timers, restorer, (writer, loader), seams.ready
         )
         self._partition.pipeline.epoch = self._epoch
+        if self._observers:
+            self._partition.audience = Audience(self._observers)
         self._activities = Activities(
             self.app, settings, seams.clock, self._timers, self._partition.deliver
         )

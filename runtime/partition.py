@@ -43,6 +43,7 @@ from .batch import Batch, turn_rows
 from .clock import Bell, Clock
 from .lanes import Lane
 from .later import Later
+from .observing import Audience
 from .outcome import outcome_of
 from .pipeline import Pipeline
 from .reply import Reply
@@ -119,6 +120,8 @@ class Partition:
         self.recovered = anyio.Event()
         """Set while clients are served, and once that is over for good."""
         self.watchers: dict[str, list[Callable[[InstanceRow], object]]] = {}
+        self.audience: Audience | None = None
+        """Who is told of turns once they are durable, if anybody is."""
         self._ready: ReadyQueue = ready if ready is not None else deque()
         self._group: anyio.abc.TaskGroup | None = None
         self._operations: set[anyio.CancelScope] = set()
@@ -223,6 +226,8 @@ class Partition:
         if known is None or known.message != parked.message:
             logger.warning("%s is parked: %s", slot.id, parked.message)
             self.show(slot)
+            if self.audience is not None:
+                self.audience.parked(self.batch, slot.actor, parked)
 
     def unpark(self, slot: Slot) -> None:
         """Let a parked actor try again."""
@@ -258,6 +263,8 @@ class Partition:
             self._reply(effects.replies, effects.taken)
         for message in effects.sent:
             self.send(message)
+        if self.audience is not None:
+            self.audience.turned(batch, actor, effects)
 
     def _absorb_orchestration(self, slot: Slot, actor: Orchestration, effects: Effects) -> None:
         batch = self.batch
