@@ -11,7 +11,6 @@ import argparse
 import json
 import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import sysconfig
@@ -21,7 +20,6 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 
 import anyio
 import anyio.abc
@@ -30,6 +28,7 @@ from attrs import Factory, define, evolve
 from backup import Job, Progress, Totals, app, copy_batch
 from bar import Bar, counted, megabytes
 from compare import Comparison, compare
+from ending import AskedToEnd, heed_signals, unless_asked_to_end
 from names import original
 from perdure import Client
 from tree import Entry, scan
@@ -68,7 +67,10 @@ class Demo:
     def run(self) -> bool:
         """Show everything; returns whether all is as it should be."""
         began = time.monotonic()
-        recorded = anyio.run(self._back_up, backend=self.backend)
+        try:
+            recorded = anyio.run(unless_asked_to_end, self._back_up, backend=self.backend)
+        finally:
+            heed_signals()
         again = self._tell_who_did_what(recorded)
         self.bar.say(
             f"backup complete after {time.monotonic() - began:.1f} s; comparing byte by byte"
@@ -167,8 +169,10 @@ class Demo:
             try:
                 yield process
             finally:
-                if process.returncode is None:
-                    process.kill()
+                with anyio.CancelScope(shield=True):
+                    if process.stdin is not None:
+                        await process.stdin.aclose()
+                    await process.wait()
 
     def _ended(self, process: anyio.abc.Process) -> None:
         if process.returncode != 0:
@@ -285,28 +289,18 @@ def main() -> None:
     parser.add_argument("--target", type=Path, help="default: a temporary folder")
     parser.add_argument("--kill-at", type=float, default=KILL_AT, metavar="SHARE")
     options = parser.parse_args()
-    asked_to_end: list[int] = []
-
-    def end(number: int, _: FrameType | None) -> None:
-        asked_to_end.append(number)
-        signal.raise_signal(signal.SIGINT)
-
-    # A request to end takes the way of Ctrl-C, which both backends know; a shell may have let it
-    # be ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, end)
-    status = 128 + signal.SIGINT
+    heed_signals()
     try:
         with target_folder(options.target) as target:
             status = 0 if show(target, options) else 1
     except* (OtherBackupError, WorkerFailedError) as errors:
         status = 1
         print(f"demo: {errors.exceptions[0]}", file=sys.stderr)
-    except* KeyboardInterrupt:
+    except* AskedToEnd as errors:
+        (asked,) = (each for each in errors.exceptions if isinstance(each, AskedToEnd))
+        status = 128 + asked.number
         kept = "; the same command goes on" if options.target is not None else ""
         print(f"\ndemo: interrupted{kept}", file=sys.stderr)
-    if asked_to_end:
-        status = 128 + asked_to_end[0]
     sys.exit(status)
 
 

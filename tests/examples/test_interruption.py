@@ -18,7 +18,10 @@ Demo = subprocess.Popen[str]
 
 @contextmanager
 def begun(*arguments: str | Path) -> Generator[Demo, None, None]:
-    """Give a demo whose first copies are recorded, and which will not kill its process."""
+    """Give a demo whose first copies are recorded, and which will not kill its process.
+
+    One that does not end by itself is a failed test, and not a hung one.
+    """
     command = [*DEMO, *map(str, arguments), "--kill-at", "2"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as demo:
@@ -26,7 +29,10 @@ def begun(*arguments: str | Path) -> Generator[Demo, None, None]:
         for line in demo.stdout:
             if "copying" in line:
                 break
-        yield demo
+        try:
+            yield demo
+        finally:
+            demo.kill()
 
 
 @pytest.fixture
