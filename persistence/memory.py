@@ -239,10 +239,10 @@ class MemoryStore:
             matching = (row.status for row in self._instances.values() if _matches(row, query))
             return dict(Counter(matching))
 
-    def history(self, instance_id: str) -> list[TurnRow]:
+    def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:
         with self._lock:
             turns = self._turns.get(instance_id, {})
-            return [evolve(turns[sequence]) for sequence in sorted(turns)]
+            return [evolve(turns[sequence]) for sequence in sorted(turns) if sequence >= first]
 
     def entity(self, entity_id: str) -> EntityRow | None:
         with self._lock:

@@ -309,11 +309,10 @@ class SQLiteStore:
             )
         return {Status(status): number for status, number in rows}
 
-    def history(self, instance_id: str) -> list[TurnRow]:
+    def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:
+        condition = "WHERE instance_id = ? AND sequence >= ? ORDER BY sequence"
         with self._file.reading() as database:
-            rows = _ask(
-                database, f"{_READ_TURN} WHERE instance_id = ? ORDER BY sequence", instance_id
-            )
+            rows = _ask(database, f"{_READ_TURN} {condition}", instance_id, first)
         return [TurnRow(*row) for row in rows]
 
     def entity(self, entity_id: str) -> EntityRow | None:

@@ -122,8 +122,8 @@ class Store(Protocol):
         """How many orchestrations match, by status; statuses with none are left out."""
         ...
 
-    def history(self, instance_id: str) -> list[TurnRow]:
-        """The turns of the current execution."""
+    def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:
+        """The turns of the current execution, from number `first` on."""
         ...
 
     def entity(self, entity_id: str) -> EntityRow | None:

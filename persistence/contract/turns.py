@@ -11,6 +11,12 @@ class TestTurns:
         owner.commit(turns=[turn("b", 0), turn("a", 12)])
         assert owner.store.history("a") == [turn("a", n) for n in range(13)]
 
+    def test_history_can_begin_later(self, open_store: OpenStore) -> None:
+        owner = Owner(open_store())
+        owner.commit(turns=[turn("a", n) for n in range(12)])
+        assert owner.store.history("a", 10) == [turn("a", 10), turn("a", 11)]
+        assert owner.store.history("a", 12) == []
+
     def test_an_unknown_instance_has_no_history(self, open_store: OpenStore) -> None:
         assert open_store().history("a") == []
 

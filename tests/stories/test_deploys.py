@@ -392,8 +392,8 @@ class SpoiltStore(MemoryStore):
             stored.turns[1:2] = [self._shown(turn) for turn in stored.turns[1:2]]
         return found
 
-    def history(self, instance_id: str) -> list[TurnRow]:
-        return [self._shown(turn) for turn in super().history(instance_id)]
+    def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:
+        return [self._shown(turn) for turn in super().history(instance_id, first)]
 
     def _shown(self, turn: TurnRow) -> TurnRow:
         if not self.spoilt or turn.sequence != 1:
