@@ -1,7 +1,6 @@
 """How a client reaches the actors: through the partition beside it, or only through the store."""
 
-from collections.abc import Callable, Collection, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -32,9 +31,10 @@ from ..persistence.store import Store
 from .batch import instance_row
 from .clock import Bell, Clock, IdSource
 from .lanes import Lane, run_in
-from .partition import MEMORY_LOST, Answer, Partition, Watched
+from .partition import Answer, Partition
 from .reply import Reply
 from .slot import Slot
+from .watchers import MEMORY_LOST, Watched
 
 T = TypeVar("T")
 
@@ -74,6 +74,10 @@ class Gateway(Protocol):
 
     async def watch(self, instance_id: str, until: Until) -> InstanceRow:
         """Wait for an instance to get somewhere; raises `InstanceNotFoundError`."""
+        ...
+
+    async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
+        """Look now, and whenever the store has something new of an instance, until it is seen."""
         ...
 
     async def purge(self, ids: Collection[str]) -> list[str]:
@@ -204,7 +208,7 @@ class LocalGateway:
             if until(row):
                 reply.set(row)
 
-        with self._watching(instance_id, watcher, reply):
+        with self._partition.watchers.watching(instance_id, watcher, reply):
             if not self._is_on_the_way(instance_id, until):
                 row = await self.read(lambda store: store.instance(instance_id))
                 if row is None and not reply.settled:
@@ -220,20 +224,17 @@ class LocalGateway:
             return False
         return not until(instance_row(slot.actor, slot))
 
-    @contextmanager
-    def _watching(
-        self, instance_id: str, watcher: Callable[[InstanceRow], object], reply: Reply[Watched]
-    ) -> Generator[None]:
-        watchers = self._partition.watchers
-        watchers.setdefault(instance_id, []).append(watcher)
-        self._partition.watches.add(reply)
-        try:
-            yield
-        finally:
-            self._partition.watches.discard(reply)
-            watchers[instance_id].remove(watcher)
-            if not watchers[instance_id]:
-                del watchers[instance_id]
+    async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
+        """Look now, and whenever a commit has touched an instance, until there is something."""
+        while True:
+            if isinstance(self._partition.down, RuntimeClosedError):
+                raise self._partition.down
+            reply: Reply[bool] = Reply()
+            with self._partition.watchers.following(instance_id, reply):
+                found = await self.read(look)
+                if found is not None:
+                    return found
+                await reply.wait()
 
     async def purge(self, ids: Collection[str]) -> list[str]:
         """Delete terminal instances, after everything before it is durable."""
@@ -242,7 +243,9 @@ class LocalGateway:
             self._partition.when_all_durable(partial(self._partition.settle, reply, True))
 
         await self._request(begin)
-        return await run_in(self._writer, lambda: self._store.purge(ids))
+        purged = await run_in(self._writer, lambda: self._store.purge(ids))
+        self._partition.watchers.stir(purged)
+        return purged
 
     async def mend(self, instance_id: str) -> None:
         """Let a parked actor try again."""
@@ -339,6 +342,10 @@ class StoreGateway:
                 raise InstanceNotFoundError(instance_id)
             return row if until(row) else None
 
+        return await self._poll(look)
+
+    async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
+        """Look now, and whenever the store has changed, until there is something."""
         return await self._poll(look)
 
     async def _poll(self, look: Callable[[Store], T | None]) -> T:

@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
@@ -35,7 +35,7 @@ from ..actors.history import (
 from ..actors.messages import Message
 from ..actors.orchestration import Orchestration
 from ..actors.wire import write_event
-from ..persistence.records import InstanceRow, Stored, TimerRow
+from ..persistence.records import Stored, TimerRow
 from ..persistence.store import Store
 from .activities import Activities
 from .admission import Admission
@@ -53,15 +53,11 @@ from .seclusion import secluded
 from .settings import Settings
 from .slot import Slot
 from .timers import Timers
+from .watchers import MEMORY_LOST, Watchers
 
 logger = logging.getLogger("perdure.runtime")
 
 Answer = EntityOperationCompleted | EntityOperationFailed
-
-MEMORY_LOST: Literal[False] = False
-"""What a watch hears when what memory knew of the instance may never have happened."""
-
-Watched = InstanceRow | Literal[False]
 
 
 class ReadyQueue(Protocol):
@@ -112,14 +108,12 @@ class Partition:
         self.position = 0
         self.requests: set[Reply[Any]] = set()
         """Clients' requests that are not answered yet."""
-        self.watches: set[Reply[Watched]] = set()
-        """Clients that wait for an instance; they outlive recoveries."""
+        self.watchers = Watchers()
         self.callers: dict[str, Reply[Answer]] = {}
         self.lasting: set[Reply[Any]] = set()
         """Of the callers those whose question is durable; their answer comes after a recovery."""
         self.recovered = anyio.Event()
         """Set while clients are served, and once that is over for good."""
-        self.watchers: dict[str, list[Callable[[InstanceRow], object]]] = {}
         self.audience: Audience | None = None
         """Who is told of turns once they are durable, if anybody is."""
         self._ready: ReadyQueue = ready if ready is not None else deque()
@@ -413,18 +407,10 @@ class Partition:
         batch, commit = durable
         for act in batch.when_durable:
             act()
-        if self.watchers:
-            for row in commit.instances.values():
-                if row is not None:
-                    self.tell(row)
+        self.watchers.tell_of_commit(commit, batch.touched)
         for slot in batch.touched.values():
             slot.undurable -= 1
             self.residents.retire(slot)
-
-    def tell(self, row: InstanceRow) -> None:
-        """Show a durable row to those who watch the instance."""
-        for watcher in list(self.watchers.get(row.id, ())):
-            watcher(row)
 
     def fail(self, error: BaseException) -> None:
         """The store failed: drop memory and recover, as soon as the loop can."""
@@ -471,12 +457,12 @@ class Partition:
         self._resting.ring()
         for reply in self.requests - self.lasting:
             self.refuse(reply, unknown)
-        for watch in list(self.watches):
-            watch.set(MEMORY_LOST)
+        for reply in self.watchers.replies:
+            reply.set(MEMORY_LOST)
 
     def close(self, error: PerdureError) -> None:
         """Nobody takes turns any more; whoever waits for something learns that."""
-        for reply in list(self.watches):
+        for reply in self.watchers.replies:
             reply.fail(error)
         self.lasting.clear()
         self.forget(error)

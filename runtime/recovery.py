@@ -71,10 +71,12 @@ class Recovery:
 
     async def _tell_watchers(self) -> None:
         """What they wait for may have been in a commit that was durable although it failed."""
-        if watched := list(self._partition.watchers):
-            rows = await run_in(self._lane, partial(self._store.instances, watched))
+        watchers = self._partition.watchers
+        if ids := watchers.ids:
+            rows = await run_in(self._lane, partial(self._store.instances, ids))
             for row in rows.values():
-                self._partition.tell(row)
+                watchers.tell(row)
+            watchers.stir(ids)
 
     def _accept(self, row: MessageRow) -> None:
         if row.position < 0:

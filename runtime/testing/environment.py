@@ -231,7 +231,7 @@ class Environment:
     @property
     def _awaited(self) -> bool:
         partition = self.runtime.partition
-        return bool(partition.watchers or partition.requests)
+        return bool(partition.watchers.replies or partition.requests)
 
     def _jump(self) -> bool:
         """Let time pass to the next timer; returns whether there was one."""
@@ -256,8 +256,8 @@ class Environment:
 
     async def _fail_waits(self) -> None:
         partition = self.runtime.partition
-        replies, told = list(partition.watches), list[str]()
-        for instance_id in list(partition.watchers):
+        replies, told = list(partition.watchers.replies), list[str]()
+        for instance_id in partition.watchers.ids:
             try:
                 status = await self.client.get_status(instance_id, show_waiting=True)
             except PerdureError:
