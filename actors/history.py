@@ -6,13 +6,15 @@ whole microseconds since 1970 UTC. Payloads are JSON texts, or None where there 
 
 Four fields go beyond the protocol, and another executor may ignore them: `attempt`, `timeout` and
 `due` of scheduled work (a retry repeats the number of its call, so that the numbers of later calls
-do not depend on how often something failed), and `detached` of a child that nobody waits for.
+do not depend on how often something failed), and `detached` of a child that nobody waits for. What
+is called `trace` here is the protocol's parentTraceContext; without tracing it is not there.
 """
 
 from attrs import Factory, define
 
 from .failure import FailureDetails
 from .status import Status
+from .trace import TraceContext
 
 NO_ID = -1
 
@@ -69,6 +71,8 @@ class ExecutionStarted(Event):
     scheduled_start: int | None = None
     carryover: list[EventRaised] = Factory(list[EventRaised])
     """Events that the execution before continue-as-new had not taken, oldest first."""
+    trace: TraceContext | None = None
+    """What caused it. When that was nothing traced, a span of its own: its trace begins there."""
 
 
 @define
@@ -128,6 +132,8 @@ class TaskScheduled(Asked):
     """Seconds that one attempt may take."""
     due: int | None = None
     """When this attempt may begin, if not at once."""
+    trace: TraceContext | None = None
+    """The span of the attempt, on the orchestration's side."""
 
 
 @define
@@ -160,6 +166,8 @@ class SubOrchestrationInstanceCreated(Asked):
     attempt: int = 1
     due: int | None = None
     detached: bool = False
+    trace: TraceContext | None = None
+    """The span of the attempt, on the parent's side."""
 
 
 @define
@@ -214,6 +222,7 @@ class EntityOperationSignaled(Asked):
     input: Payload = None
     scheduled: int | None = None
     """When it is to be delivered, if not at once."""
+    trace: TraceContext | None = None
 
 
 @define
@@ -227,6 +236,8 @@ class EntityOperationCalled(Asked):
     parent_instance_id: str = ""
     """The calling orchestration; empty when a client calls."""
     parent_execution_id: str = ""
+    trace: TraceContext | None = None
+    """The span of the call, on the caller's side."""
 
 
 @define

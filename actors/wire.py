@@ -18,6 +18,7 @@ from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from .failure import FailureDetails
 from .history import AnyEvent, EventRaised, ExecutionStarted, ParentInstance, TurnNotes
+from .trace import TraceContext
 
 Document = dict[str, Any]
 
@@ -36,7 +37,7 @@ def _hooks(cls: type[Any]) -> tuple[Callable[[Any], Document], Callable[[Any, An
     return write, read
 
 
-for _part in (FailureDetails, ParentInstance, EventRaised, ExecutionStarted):
+for _part in (FailureDetails, ParentInstance, TraceContext, EventRaised, ExecutionStarted):
     _hooks(_part)
 
 _EVENT_TYPES: dict[str, type] = {cls.__name__: cls for cls in get_args(AnyEvent)}
