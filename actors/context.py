@@ -226,7 +226,7 @@ class OrchestrationContext(EntityCalls):
             call.name,
             version if version is not None else self.version,
             call.input,
-            dict(tags or {}),
+            dict(tags) if tags else {},
             timeout=limit,
         )
         return execution.open_work(event, policy, call.read)

@@ -12,7 +12,7 @@
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from attrs import Factory, define, evolve
 
@@ -21,6 +21,7 @@ from .calls import unlocks
 from .context import OrchestrationContext
 from .definitions import OrchestrationDefinition
 from .effects import Effects, Parked
+from .emptiness import new_deque, new_dict, new_list, new_set
 from .errors import DefinitionNotFoundError, NonDeterminismError
 from .failure import FailureDetails
 from .history import (
@@ -69,7 +70,7 @@ class Orchestration:
     status: Status
     created: int
     parent: ParentInstance | None = None
-    tags: dict[str, str] = Factory(dict[str, str])
+    tags: dict[str, str] = Factory(new_dict)
     input: Payload = None
     output: Payload = None
     failure: FailureDetails | None = None
@@ -77,20 +78,20 @@ class Orchestration:
     scheduled_start: int | None = None
     completed: int | None = None
     turns_recorded: int = 0
-    inbox: deque[Message] = Factory(deque[Message])
+    inbox: deque[Message] = Factory(new_deque)
     history: list[Turn] | None = None
     """Turns that were read back and not replayed yet; None once the code is in memory."""
     begun: bool = False
     """Whether the start of this execution is in the log."""
     open_activities: bool = False
-    lineage: set[str] = Factory(set[str])
+    lineage: set[str] = Factory(new_set)
     """Executions before this one whose completions are still good: those it was rewound from."""
     unreadable: Parked | None = None
     """Why its log cannot be read; then nothing but termination is possible."""
     execution: Execution | None = None
-    waiting: list[Message] = Factory(list[Message])
+    waiting: list[Message] = Factory(new_list)
     """Messages that came before its start."""
-    _awaited: list[str] = Factory(list[str])
+    _awaited: list[str] = Factory(new_list)
 
     @property
     def idle(self) -> bool:
@@ -139,7 +140,8 @@ class Orchestration:
             message = self.inbox.popleft()
             effects.taken.append(message)
             event = message.event
-            size += payload_size(event)
+            if self.inbox:
+                size += payload_size(event)
             if isinstance(event, ExecutionStarted):
                 ended = self._start(event, events, effects)
             elif not self._accepts(message):
@@ -262,18 +264,19 @@ class Orchestration:
         execution = self._awake(effects.now)
         asked = execution.take_asked()
         called_off, execution.called_off = execution.called_off, []
-        self._do(asked, set(called_off), effects)
-        effects.called_off.extend(called_off)
-        effects.timers_cut.extend(execution.timers_off)
-        execution.timers_off.clear()
+        self._do(asked, called_off, effects)
+        if called_off:
+            effects.called_off.extend(called_off)
+            effects.timers_cut.extend(execution.timers_off)
+            execution.timers_off.clear()
         if execution.custom_status != self.custom_status:
             self.custom_status, effects.changed = execution.custom_status, True
-        self._append(Turn(execution.now, [*events, *asked], self._notes(called_off)), effects)
-        self._note_open(execution, effects)
+        notes = self._notes(execution.events.awaited, called_off)
+        self._append(Turn(execution.now, [*events, *asked], notes), effects)
+        if execution.has_open_activities != self.open_activities:
+            self.open_activities, effects.changed = execution.has_open_activities, True
 
-    def _notes(self, called_off: list[int]) -> TurnNotes | None:
-        execution = self.execution
-        awaited = execution.events.awaited if execution is not None else []
+    def _notes(self, awaited: list[str], called_off: list[int]) -> TurnNotes | None:
         news = None if awaited == self._awaited else awaited
         self._awaited = awaited
         return TurnNotes(called_off, news) if called_off or news is not None else None
@@ -282,16 +285,9 @@ class Orchestration:
         effects.turns.append(turn)
         self.turns_recorded += 1
 
-    def _note_open(self, execution: Execution, effects: Effects) -> None:
-        has = any(
-            isinstance(getattr(call, "event", None), TaskScheduled)
-            for call in execution.open.values()
-        )
-        if has != self.open_activities:
-            self.open_activities, effects.changed = has, True
-
-    def _do(self, asked: list[AnyAsked], called_off: set[int], effects: Effects) -> None:
+    def _do(self, asked: list[AnyAsked], called_off: Iterable[int], effects: Effects) -> None:
         effects.execution_id = self.execution_id
+        called_off = set(called_off) if called_off else ()
         for event in asked:
             match event:
                 case TaskScheduled():

@@ -18,7 +18,7 @@ class RaisedEvents:
     @property
     def awaited(self) -> list[str]:
         """Names that somebody waits for, in lower case, in order."""
-        return sorted(self._waiting)
+        return sorted(self._waiting) if self._waiting else []
 
     def arrive(self, event: EventRaised) -> None:
         """Give an event to the wait that is oldest, or keep it for the next."""

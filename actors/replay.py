@@ -91,6 +91,7 @@ class Execution:
         self.definition = definition
         self.identity = identity
         self.kernel = Kernel(self)
+        self._stepping = entered(self.kernel)
         self.context = make_context(self)
         self.now = 0
         self.replaying = False
@@ -99,6 +100,7 @@ class Execution:
         self.custom_status: Payload = None
         self.input: Payload = None
         self.open: dict[int, OpenCall] = {}
+        self._activities_open = 0
         self.section: Section | None = None
         self.asked: dict[tuple[int, int], AnyAsked] = {}
         """What the code asked for and no recorded event has confirmed, in order."""
@@ -151,6 +153,15 @@ class Execution:
 
     def apply(self, event: AnyEvent) -> None:
         """Apply one event and run the code as far as it goes."""
+        handle = self._HANDLERS.get(type(event))
+        if handle is None or self.suspended or self._relocking:
+            self._apply_other(event)
+        else:
+            with self._stepping:
+                handle(self, event)
+                self.kernel.run()
+
+    def _apply_other(self, event: AnyEvent) -> None:
         if isinstance(event, Asked):
             self._confirm(event)
         elif isinstance(event, ExecutionSuspended):
@@ -164,8 +175,6 @@ class Execution:
             self._lock_granted_again()
         elif isinstance(event, ExecutionRewound):
             self._rewound()
-        else:
-            self._advance(event)
 
     def _release(self) -> None:
         held, self._held = self._held, []
@@ -185,14 +194,6 @@ class Execution:
         if self.section is not None:
             self.section.granted = True
         self._release()
-
-    def _advance(self, event: AnyEvent) -> None:
-        handle = self._HANDLERS.get(type(event))
-        if handle is None:
-            return
-        with entered(self.kernel):
-            handle(self, event)
-            self.kernel.run()
 
     def expects(self, event: AnyEvent) -> bool:
         """Whether this event can still make a difference: stale and repeated ones cannot."""
@@ -227,7 +228,7 @@ class Execution:
     def close(self) -> None:
         """Drop the code."""
         if not self.kernel.closed:
-            with entered(self.kernel):
+            with self._stepping:
                 self.kernel.close()
             del self.context
 
@@ -266,12 +267,24 @@ class Execution:
         """Nobody wants the outcome of this call any more."""
         if self.kernel.closed:
             return
-        call = self.open.pop(call_id, None)
+        call = self._ended_call(call_id)
         if isinstance(call, EntityCall):
             self._requests.pop(call.event.request_id, None)
         if isinstance(call, TimerCall):
             self.timers_off.append(call_id)
         self.called_off.append(call_id)
+
+    @property
+    def has_open_activities(self) -> bool:
+        """Whether the outcome of an activity is awaited."""
+        return self._activities_open > 0
+
+    def _ended_call(self, call_id: int) -> OpenCall | None:
+        """Take a call out of those that are open, if it is one of them."""
+        call = self.open.pop(call_id, None)
+        if isinstance(call, WorkCall) and isinstance(call.event, TaskScheduled):
+            self._activities_open -= 1
+        return call
 
     def open_work(
         self, event: TaskScheduled | SubOrchestrationInstanceCreated, policy: Any, read: Any
@@ -281,6 +294,8 @@ class Execution:
             self.kernel, event.name, call_off=lambda: self.call_off(event.id), read=read
         )
         self.open[event.id] = WorkCall(event, task, policy, self.now)
+        if isinstance(event, TaskScheduled):
+            self._activities_open += 1
         self.ask(event)
         return task
 
@@ -390,14 +405,14 @@ class Execution:
             self.outcome = Continued(asked.input, asked.version, kept)
 
     def _work_completed(self, event: TaskCompleted | SubOrchestrationInstanceCompleted) -> None:
-        call = self.open.pop(event.task_id, None)
+        call = self._ended_call(event.task_id)
         if isinstance(call, WorkCall):
             call.task.resolve(event.result)
 
     def _work_failed(self, event: TaskFailed | SubOrchestrationInstanceFailed) -> None:
         call = self.open.get(event.task_id)
         if isinstance(call, WorkCall) and not call.failed(self, event.failure):
-            self.open.pop(event.task_id, None)
+            self._ended_call(event.task_id)
 
     def _timer_fired(self, event: TimerFired) -> None:
         call = self.open.pop(event.timer_id, None)

@@ -15,10 +15,8 @@ class Status(IntEnum):
     PENDING = 6
     SUSPENDED = 7
 
-    @property
-    def is_terminal(self) -> bool:
-        """Whether nothing more will happen unless somebody starts, restarts or rewinds it."""
-        return self in TERMINAL
+    is_terminal: bool
+    """Whether nothing more will happen unless somebody starts, restarts or rewinds it."""
 
     @property
     def label(self) -> str:
@@ -33,3 +31,5 @@ class Status(IntEnum):
 
 
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.TERMINATED})
+for _status in Status:
+    _status.is_terminal = _status in TERMINAL
