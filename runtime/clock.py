@@ -8,28 +8,30 @@ from typing import Protocol
 
 import anyio
 
+from .wake import Wake, new_wake
+
 
 class Bell:
     """Wakes one waiting task; rings that come before the wait are not lost."""
 
     def __init__(self) -> None:
         self._rung = False
-        self._event: anyio.Event | None = None
+        self._wake: Wake | None = None
 
     def ring(self) -> None:
         """Wake the waiter, or the next one that waits."""
         self._rung = True
-        if self._event is not None:
-            self._event.set()
+        if self._wake is not None:
+            self._wake.set()
 
     async def wait(self) -> None:
         """Return once it has rung since the last return."""
         if not self._rung:
-            self._event = anyio.Event()
+            self._wake = new_wake()
             try:
-                await self._event.wait()
+                await self._wake.wait()
             finally:
-                self._event = None
+                self._wake = None
         self._rung = False
 
 

@@ -349,7 +349,11 @@ class Partition:
 
     def deliver(self, message: Message) -> None:
         """Give a message to its actor, once that is loaded."""
-        self.residents.when_loaded(message.target, partial(self._arrive, message))
+        slot = self.residents.slots.get(message.target)
+        if slot is not None and slot.loaded:
+            self._arrive(message, slot)
+        else:
+            self.residents.when_loaded(message.target, partial(self._arrive, message))
 
     def _arrive(self, message: Message, slot: Slot) -> None:
         event = message.event

@@ -2,7 +2,7 @@
 
 from typing import Any, Generic, TypeVar, cast
 
-import anyio
+from .wake import Wake, new_wake
 
 T = TypeVar("T")
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 class Reply(Generic[T]):
     """Set once, awaited by one."""
 
-    __slots__ = ("_error", "_event", "_value")
+    __slots__ = ("_error", "_value", "_wake")
 
     def __init__(self) -> None:
-        self._event: anyio.Event | None = None
+        self._wake: Wake | None = None
         self._value: Any = None
         self._error: BaseException | None = None
 
@@ -26,23 +26,21 @@ class Reply(Generic[T]):
         """Answer; later answers are ignored. None is no answer: use True."""
         if not self.settled:
             self._value = value
-            self._wake()
+            if self._wake is not None:
+                self._wake.set()
 
     def fail(self, error: BaseException) -> None:
         """Answer with an error."""
         if not self.settled:
             self._error = error
-            self._wake()
-
-    def _wake(self) -> None:
-        if self._event is not None:
-            self._event.set()
+            if self._wake is not None:
+                self._wake.set()
 
     async def wait(self) -> T:
         """Wait for the answer; raises its error."""
         if not self.settled:
-            self._event = anyio.Event()
-            await self._event.wait()
+            self._wake = new_wake()
+            await self._wake.wait()
         if self._error is not None:
             raise self._error
         return cast("T", self._value)

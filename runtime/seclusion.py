@@ -94,14 +94,15 @@ class secluded:  # noqa: N801 - used as a `with` statement's verb
         self._loop = asyncio._get_running_loop()
         asyncio._set_running_loop(_NO_ASYNCIO)
         current = vars(GLOBAL_RUN_CONTEXT)
-        self._trio = dict(current)
+        self._trio = dict(current) if current else None
         current["runner"] = current["task"] = _NO_TRIO
 
     def __exit__(self, *_: object) -> None:
         asyncio._set_running_loop(self._loop)
         current = vars(GLOBAL_RUN_CONTEXT)
         current.clear()
-        current.update(self._trio)
+        if self._trio is not None:
+            current.update(self._trio)
 
 
 _watching = threading.Lock()

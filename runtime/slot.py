@@ -5,6 +5,7 @@ from collections.abc import Callable
 from attrs import Factory, define
 
 from ..actors.effects import Parked
+from ..actors.emptiness import new_list
 from ..actors.entity import Entity
 from ..actors.orchestration import Orchestration
 
@@ -23,7 +24,7 @@ class Slot:
     """Whether what the store has of it is known."""
     fresh: bool = False
     """Whether its id was made just now, so that the store cannot have it."""
-    arrivals: list[Arrival] = Factory(list[Arrival])
+    arrivals: list[Arrival] = Factory(new_list)
     """What came while it was being loaded, in order."""
     queued: bool = False
     """Whether it waits for its turn."""

@@ -4,9 +4,9 @@ A watcher is shown each durable row of its instance. A follower only hears that 
 something new of its instance, turns included, and looks for itself.
 """
 
-from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Collection
+from types import TracebackType
+from typing import Any, Generic, Literal, TypeVar
 
 from ..persistence.records import Commit, InstanceRow
 from .reply import Reply
@@ -34,25 +34,13 @@ class Watchers:
         """The instances that somebody waits for."""
         return [*{**self._watching, **self._following}]
 
-    @contextmanager
-    def watching(self, instance_id: str, show: Show, reply: Reply[Watched]) -> Generator[None]:
+    def watching(self, instance_id: str, show: Show, reply: Reply[Watched]) -> "Listed[Show]":
         """Show the durable rows of an instance during the block."""
-        with self._waiting(reply), _listed(self._watching, instance_id, show):
-            yield
+        return Listed(self._watching, instance_id, show, self.replies, reply)
 
-    @contextmanager
-    def following(self, instance_id: str, reply: Reply[bool]) -> Generator[None]:
+    def following(self, instance_id: str, reply: Reply[bool]) -> "Listed[Reply[bool]]":
         """Answer during the block once the store has something new of an instance."""
-        with self._waiting(reply), _listed(self._following, instance_id, reply):
-            yield
-
-    @contextmanager
-    def _waiting(self, reply: Reply[Any]) -> Generator[None]:
-        self.replies.add(reply)
-        try:
-            yield
-        finally:
-            self.replies.discard(reply)
+        return Listed(self._following, instance_id, reply, self.replies, reply)
 
     def tell_of_commit(self, commit: Commit, touched: Collection[str]) -> None:
         """Tell what has become durable, and of which actors."""
@@ -75,12 +63,37 @@ class Watchers:
                 reply.set(True)
 
 
-@contextmanager
-def _listed(lists: dict[str, list[T]], key: str, item: T) -> Generator[None]:
-    lists.setdefault(key, []).append(item)
-    try:
-        yield
-    finally:
-        lists[key].remove(item)
-        if not lists[key]:
-            del lists[key]
+class Listed(Generic[T]):
+    """A place in a list during a block: every client that waits for a result enters one."""
+
+    __slots__ = ("_item", "_key", "_lists", "_replies", "_reply")
+
+    def __init__(
+        self,
+        lists: dict[str, list[T]],
+        key: str,
+        item: T,
+        replies: set[Reply[Any]],
+        reply: Reply[Any],
+    ) -> None:
+        self._lists = lists
+        self._key = key
+        self._item = item
+        self._replies = replies
+        self._reply = reply
+
+    def __enter__(self) -> None:
+        self._replies.add(self._reply)
+        self._lists.setdefault(self._key, []).append(self._item)
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self._replies.discard(self._reply)
+        listed = self._lists[self._key]
+        listed.remove(self._item)
+        if not listed:
+            del self._lists[self._key]
