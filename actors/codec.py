@@ -104,10 +104,10 @@ class Codec:
         if payload is None:
             return self.structure(None, type_, path)
         try:
-            value = _loads(payload)
+            value = orjson.loads(payload) if len(payload) <= _DIGITS_MAX else _loads(payload)
         except (ValueError, RecursionError) as error:
             raise PayloadError(path, _type_name(type_), f"is not JSON: {error}") from error
-        return self.structure(value, type_, path)
+        return value if type_ is Any else self.structure(value, type_, path)
 
     def structure(self, value: Any, type_: Any, path: str) -> Any:
         """Plain JSON as that type; raises `PayloadError`."""
@@ -138,7 +138,7 @@ def checked_text(text: str, path: str) -> str:
 
 
 def _loads(text: str) -> Any:
-    if len(text) > _DIGITS_MAX and _LONG_NUMBER in text.encode().translate(_DIGITS_TO_ZEROS):
+    if _LONG_NUMBER in text.encode().translate(_DIGITS_TO_ZEROS):
         return json.loads(text, parse_constant=_refuse_constant)
     return orjson.loads(text)
 

@@ -10,10 +10,13 @@
 """
 
 from collections.abc import Callable
+from functools import partial
+from operator import eq
 from typing import Any, get_args
 
 import orjson
 from cattrs import Converter
+from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from .failure import FailureDetails
@@ -23,6 +26,9 @@ from .trace import TraceContext
 Document = dict[str, Any]
 
 _converter = Converter(detailed_validation=False)
+# What may be absent and is plain otherwise is written as it is, without a call for each field.
+for _optional in (str | None, int | None, float | None):
+    _converter.register_unstructure_hook_func(partial(eq, _optional), identity)
 
 
 def _hooks(cls: type[Any]) -> tuple[Callable[[Any], Document], Callable[[Any, Any], Any]]:

@@ -32,7 +32,7 @@ from ..actors.messages import Message
 from .clock import Bell, Clock
 from .elsewhere import FailedElsewhereError, ThreadBody, run_in_process
 from .lanes import loop_door
-from .outcome import outcome_of
+from .outcome import passes_through
 from .places import Places
 from .settings import Settings
 from .timers import Timer, Timers
@@ -47,7 +47,8 @@ class Job:
     """One attempt."""
 
     instance_id: str
-    execution_id: str
+    key: Key
+    """Which call of its instance it is for: execution and task."""
     event: TaskScheduled
     definition: ActivityDefinition | None = None
     scope: anyio.CancelScope | None = None
@@ -62,9 +63,9 @@ class Job:
     """Whether its thread goes on although nobody waits for it: that one gives its places back."""
 
     @property
-    def key(self) -> Key:
-        """Which call of its instance it is for."""
-        return self.execution_id, self.event.id
+    def execution_id(self) -> str:
+        """The execution that asked for it."""
+        return self.key[0]
 
     def give_up(self) -> None:
         """Nobody wants its outcome any more."""
@@ -131,10 +132,11 @@ class Activities:
 
         One without a definition fails; if it was `recovered` it waits for a deployment instead.
         """
-        job = Job(instance_id, execution_id, event)
-        of_instance = self._jobs.setdefault(instance_id, {})
-        known = of_instance.get(job.key)
-        if known is not None and known.event.attempt == event.attempt:
+        job = Job(instance_id, (execution_id, event.id), event)
+        of_instance = self._jobs.get(instance_id)
+        if of_instance is None:
+            of_instance = self._jobs[instance_id] = {}
+        elif (known := of_instance.get(job.key)) and known.event.attempt == event.attempt:
             return
         try:
             job.definition = self._app.activity_of(event.name)
@@ -270,7 +272,8 @@ class Activities:
         self._performed.add(job)
         job.scope = scope
         try:
-            self._limit_time(job)
+            if job.event.timeout is not None:
+                self._limit_time(job, job.event.timeout)
             outcome = await self._outcome(job)
             self._forget(job)
             if not job.unwanted:
@@ -280,7 +283,8 @@ class Activities:
             raise
         finally:
             job.scope = None
-            self._withdraw_timer(job)
+            if job.timer is not None:
+                self._withdraw_timer(job)
             self._performed.discard(job)
             if not self._performed:
                 self._drained.ring()
@@ -291,16 +295,13 @@ class Activities:
             text = f"activity {job.event.name!r} took longer than {job.event.timeout:g} s"
             self._send(job, self._failed(job, FailureDetails("TimeoutError", text)))
 
-    def _limit_time(self, job: Job) -> None:
-        if job.event.timeout is None:
-            return
-
+    def _limit_time(self, job: Job, seconds: float) -> None:
         def too_late() -> None:
             if job.scope is not None:
                 job.timed_out = True
                 job.scope.cancel()
 
-        due = self._clock.now() + round(job.event.timeout * 1_000_000)
+        due = self._clock.now() + round(seconds * 1_000_000)
         job.timer = self._timers.call_at(due, too_late, lasting=True)
 
     def _withdraw_timer(self, job: Job) -> None:
@@ -309,12 +310,15 @@ class Activities:
             job.timer = None
 
     async def _outcome(self, job: Job) -> TaskCompleted | TaskFailed:
-        result, error = await outcome_of(self._run(job))
-        if error is not None:
+        event = job.event
+        try:
+            result = await self._run(job)
+        except BaseException as error:
+            if passes_through(error):
+                raise
             if isinstance(error, FailedElsewhereError):
                 return self._failed(job, error.details)
             return self._failed(job, details_of(error))
-        event = job.event
         return TaskCompleted(self._clock.now(), event.id, result, event.attempt)
 
     def _failed(self, job: Job, failure: FailureDetails) -> TaskFailed:

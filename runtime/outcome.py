@@ -12,20 +12,25 @@ T = TypeVar("T")
 
 
 async def outcome_of(work: Awaitable[T]) -> tuple[T | None, BaseException | None]:
-    """Await user code; returns its value, or what it raised, as its own failure.
+    """Await user code; returns its value, or what it raised, as its own failure."""
+    try:
+        return await work, None
+    except BaseException as error:
+        if passes_through(error):
+            raise
+        return None, error
+
+
+def passes_through(error: BaseException) -> bool:
+    """Whether user code that is being awaited has raised what is not its own failure.
 
     A `KeyboardInterrupt` and a cancellation that somebody asked for pass through. `SystemExit` and
     a cancellation that came from inside, as from awaiting a cancelled future, do not: they would
     end the task that runs the work, and not the work alone.
     """
-    try:
-        return await work, None
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        if _being_cancelled() and not isinstance(error, Exception):
-            raise
-        return None, error
+    if isinstance(error, Exception):
+        return False
+    return isinstance(error, KeyboardInterrupt) or _being_cancelled()
 
 
 def _being_cancelled() -> bool:
