@@ -43,18 +43,25 @@ class WorkCall:
     """An activity or a child that has no outcome, with what it takes to try it again."""
 
     event: TaskScheduled | SubOrchestrationInstanceCreated
-    task: Task[Any]
     policy: RetryPolicy | None
     first_at: int
     """When the first attempt was asked for."""
+    task: Task[Any]
+    execution: "Execution"
 
-    def failed(self, execution: "Execution", failure: FailureDetails) -> bool:
+    def call_off(self) -> None:
+        """Nobody wants the outcome."""
+        self.execution.call_off(self.event.id)
+
+    def failed(self, failure: FailureDetails) -> bool:
         """Take a failed attempt; returns whether another one was asked for instead.
 
         In a replay the history has decided: a policy may change between deployments.
         """
-        if execution.replaying:
-            again = execution.recorded.get((self.event.id, self.event.attempt + 1))
+        execution = self.execution
+        if execution.rehearsal is not None:
+            key = self.event.id, self.event.attempt + 1
+            again = execution.rehearsal.recorded.get(key)
             if isinstance(again, (TaskScheduled, SubOrchestrationInstanceCreated)):
                 self.event = again
                 execution.ask(again)

@@ -1,11 +1,14 @@
 """Recorded against actual: what of a call must be the same in every replay, and how to say it."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import FrameType
 from typing import Any
 
+from attrs import Factory, define
+
 from .history import (
+    AnyAsked,
     Asked,
     EntityUnlockSent,
     EventSent,
@@ -14,6 +17,25 @@ from .history import (
     TimerCreated,
 )
 from .kernel import Fiber, Kernel
+
+
+@define(eq=False)
+class Rehearsal:
+    """What a replay has seen, as far as it has come."""
+
+    recorded: Mapping[tuple[int, int], AnyAsked] = Factory(dict[tuple[int, int], AnyAsked])
+    """The attempts that the turn at hand recorded, by call and number."""
+    compared: list[tuple[Asked, Asked | None]] = Factory(list[tuple[Asked, "Asked | None"]])
+    """Recorded against actual."""
+    sources: dict[int, str] = Factory(dict[int, str])
+    """The lines of the calls."""
+
+    def listing(self) -> list[tuple[str, str]]:
+        """All recorded against all actual calls, in words."""
+        return [
+            (described(was), "nothing" if does is None else described(does))
+            for was, does in self.compared
+        ]
 
 
 def described(event: Asked) -> str:

@@ -40,11 +40,11 @@ from .replay import Execution
 from .retry import RetryPolicy
 from .targets import (
     ByName,
+    PayloadReader,
     activity_call,
     checked_tags,
     orchestration_call,
     seconds_of,
-    typed_reader,
 )
 from .tasks import Task, task_all, task_any
 
@@ -411,7 +411,7 @@ class OrchestrationContext(EntityCalls):
         task: Task[Any] = Task(
             execution.kernel,
             f"event {name!r}",
-            read=typed_reader(execution.codec, type_, f"event {name!r}"),
+            read=PayloadReader(execution.codec, type_, f"event {name!r}"),
         )
         task.on_cancel(lambda: execution.events.stop_listening(key, task))
         execution.events.listen(key, task)

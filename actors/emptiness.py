@@ -10,5 +10,4 @@ from typing import Any
 
 new_list: Callable[[], list[Any]] = list
 new_dict: Callable[[], dict[Any, Any]] = dict
-new_set: Callable[[], set[Any]] = set
 new_deque: Callable[[], deque[Any]] = deque

@@ -154,8 +154,7 @@ class Kernel:
         self.cancelling = False
         self.closed = False
         self.root = CancelScope(self)
-        self.pass_on = Waitable(self)
-        """Yield it to let the other ready fibers run first."""
+        self._pass_on: Waitable | None = None
         self._ready: deque[Fiber] = deque()
         self._living: dict[int, Fiber] = {}
         self._passes = 0
@@ -203,7 +202,15 @@ class Kernel:
         self.current = None
         self._living.clear()
         # Nothing runs here any more; circles would keep it until the garbage collector comes.
-        del self.host, self.root, self.pass_on
+        self._pass_on = None
+        del self.host, self.root
+
+    @property
+    def pass_on(self) -> Waitable:
+        """Yield it to let the other ready fibers run first."""
+        if self._pass_on is None:
+            self._pass_on = Waitable(self)
+        return self._pass_on
 
     @property
     def fibers(self) -> list[Fiber]:
@@ -246,7 +253,7 @@ class Kernel:
         if self.cancelling and not wanted.shielded and fiber.scope.effectively_cancelled:
             wanted.interrupted()
             return Cancelled()
-        if wanted is self.pass_on:
+        if wanted is self._pass_on:
             self._passes += 1
             if self._passes > PASSES_MAX:
                 return NotDurableError(

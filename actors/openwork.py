@@ -48,7 +48,7 @@ class OpenWork:
     @classmethod
     def of(cls, execution: Execution) -> "OpenWork":
         """The same from code in memory."""
-        work = cls(awaited=execution.events.awaited)
+        work = cls(awaited=execution.awaited)
         for call in execution.open.values():
             match call:
                 case TimerCall(event=event):

@@ -21,7 +21,7 @@ from .calls import unlocks
 from .context import OrchestrationContext
 from .definitions import OrchestrationDefinition
 from .effects import Effects, Parked
-from .emptiness import new_deque, new_dict, new_list, new_set
+from .emptiness import new_deque, new_dict, new_list
 from .errors import DefinitionNotFoundError, NonDeterminismError
 from .failure import FailureDetails
 from .history import (
@@ -50,6 +50,7 @@ from .messages import Message, payload_size
 from .openwork import OpenWork, open_work
 from .outcomes import Continued, Raised, Returned
 from .outgoing import start_of, to_entity, told_to_parent
+from .raised import NO_NAMES
 from .replay import TURN_BYTES_MAX, Execution, Identity
 from .rewind import rewound
 from .status import Status
@@ -84,14 +85,14 @@ class Orchestration:
     begun: bool = False
     """Whether the start of this execution is in the log."""
     open_activities: bool = False
-    lineage: set[str] = Factory(new_set)
+    lineage: frozenset[str] = frozenset()
     """Executions before this one whose completions are still good: those it was rewound from."""
     unreadable: Parked | None = None
     """Why its log cannot be read; then nothing but termination is possible."""
     execution: Execution | None = None
     waiting: list[Message] = Factory(new_list)
     """Messages that came before its start."""
-    _awaited: list[str] = Factory(new_list)
+    _awaited: list[str] = NO_NAMES
 
     @property
     def idle(self) -> bool:
@@ -271,7 +272,7 @@ class Orchestration:
             execution.timers_off.clear()
         if execution.custom_status != self.custom_status:
             self.custom_status, effects.changed = execution.custom_status, True
-        notes = self._notes(execution.events.awaited, called_off)
+        notes = self._notes(execution.awaited, called_off)
         self._append(Turn(execution.now, [*events, *asked], notes), effects)
         if execution.has_open_activities != self.open_activities:
             self.open_activities, effects.changed = execution.has_open_activities, True
@@ -332,8 +333,8 @@ class Orchestration:
         self.version = outcome.version if outcome.version is not None else self.version
         self.input = outcome.input
         self.begun, self.turns_recorded, self.open_activities = False, 0, False
-        self.history, self._awaited = None, []
-        self.lineage.clear()
+        self.history, self._awaited = None, NO_NAMES
+        self.lineage = frozenset()
         started = ExecutionStarted(
             effects.now,
             self.name,
@@ -410,13 +411,13 @@ class Orchestration:
             effects.reload = True
             return True
         before = self.execution_id
-        self.lineage.add(before)
+        self.lineage |= {before}
         self.execution_id = event.execution_id
         try:
             kept, execution = rewound(self.history or [], self._replayed)
         except (NonDeterminismError, DefinitionNotFoundError):
             self.execution_id = before
-            self.lineage.discard(before)
+            self.lineage -= {before}
             raise
         self._wake(execution, kept, effects.now)
         self._revive(effects)

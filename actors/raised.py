@@ -6,6 +6,9 @@ from typing import Any
 from .history import EventRaised
 from .tasks import Task
 
+NO_NAMES: list[str] = []
+"""Shared by all who wait for nothing: it is never changed."""
+
 
 class RaisedEvents:
     """Each event goes to one wait, oldest event to oldest wait; names match in any case."""
@@ -18,7 +21,7 @@ class RaisedEvents:
     @property
     def awaited(self) -> list[str]:
         """Names that somebody waits for, in lower case, in order."""
-        return sorted(self._waiting) if self._waiting else []
+        return sorted(self._waiting) if self._waiting else NO_NAMES
 
     def arrive(self, event: EventRaised) -> None:
         """Give an event to the wait that is oldest, or keep it for the next."""

@@ -21,7 +21,7 @@ from attrs import Factory, define
 from .anyio_backend import entered
 from .app import App
 from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall, unlocks
-from .comparison import described, essence, source_line, waiting_line
+from .comparison import Rehearsal, described, essence, source_line, waiting_line
 from .definitions import OrchestrationDefinition
 from .errors import NonDeterminismError, NotDurableError, PayloadTooLargeError
 from .failure import details_of
@@ -52,7 +52,7 @@ from .history import (
 from .kernel import Fiber, Kernel
 from .moments import FIRST, LAST, moment
 from .outcomes import Continuation, Continued, Outcome, Raised, Returned, standing
-from .raised import RaisedEvents
+from .raised import NO_NAMES, RaisedEvents
 from .styles import drive, is_coroutine, is_generator
 from .tasks import Task
 
@@ -94,7 +94,8 @@ class Execution:
         self._stepping = entered(self.kernel)
         self.context = make_context(self)
         self.now = 0
-        self.replaying = False
+        self.rehearsal: Rehearsal | None = None
+        """What a replay has seen so far, while there is one."""
         self.outcome: Outcome | None = None
         self.continuation: Continuation | None = None
         self.custom_status: Payload = None
@@ -105,11 +106,9 @@ class Execution:
         self.asked: dict[tuple[int, int], AnyAsked] = {}
         """What the code asked for and no recorded event has confirmed, in order."""
         self._asked_bytes = 0
-        self.recorded: Mapping[tuple[int, int], AnyAsked] = {}
-        """During replay: the attempts that the turn at hand recorded, by call and number."""
         self.called_off: list[int] = []
         self.timers_off: list[int] = []
-        self.events = RaisedEvents()
+        self._events: RaisedEvents | None = None
         self.suspended = False
         self.origin = identity.execution_id
         """The execution that a rewind goes back to: ids and chances stay those of its calls."""
@@ -119,19 +118,16 @@ class Execution:
         self._guids = 0
         self._random: random.Random | None = None
         self._requests: dict[str, EntityCall] = {}
-        self._sources: dict[int, str] = {}
-        self._compared: list[tuple[Asked, Asked | None]] = []
-        """Recorded against actual, as far as the replay has come."""
 
     # What is applied
 
     def replay(self, turns: list[Turn]) -> None:
         """Apply what is recorded; raises `NonDeterminismError` when the code does not follow it."""
-        self.replaying = True
+        rehearsal = self.rehearsal = Rehearsal()
         for turn in turns:
             self.now = turn.at
             self._asked_bytes = 0
-            self.recorded = {
+            rehearsal.recorded = {
                 (event.id, event.attempt): event
                 for event in turn.events
                 if isinstance(event, (TaskScheduled, SubOrchestrationInstanceCreated))
@@ -139,10 +135,12 @@ class Execution:
             for event in turn.events:
                 self.apply(event)
             self._forget_called_off(turn)
-        self.replaying = False
-        self.recorded = {}
-        self._sources.clear()
-        self._compared.clear()
+        self.rehearsal = None
+
+    @property
+    def replaying(self) -> bool:
+        """Whether what happens has happened before."""
+        return self.rehearsal is not None
 
     def _forget_called_off(self, turn: Turn) -> None:
         """Keep only what is called off now and was not when the turn was recorded."""
@@ -251,10 +249,10 @@ class Execution:
             return
         self.asked[event.id, getattr(event, "attempt", 1)] = event
         self._asked_bytes += len(getattr(event, "input", None) or "")
-        if self.replaying:
+        if self.rehearsal is not None:
             place = source_line()
             if place is not None:
-                self._sources[event.id] = place
+                self.rehearsal.sources[event.id] = place
 
     def take_asked(self) -> list[AnyAsked]:
         """What is new since the last turn, to be recorded and done."""
@@ -275,6 +273,18 @@ class Execution:
         self.called_off.append(call_id)
 
     @property
+    def events(self) -> RaisedEvents:
+        """The external events; most executions see none."""
+        if self._events is None:
+            self._events = RaisedEvents()
+        return self._events
+
+    @property
+    def awaited(self) -> list[str]:
+        """The names of external events that are waited for."""
+        return self._events.awaited if self._events is not None else NO_NAMES
+
+    @property
     def has_open_activities(self) -> bool:
         """Whether the outcome of an activity is awaited."""
         return self._activities_open > 0
@@ -290,10 +300,9 @@ class Execution:
         self, event: TaskScheduled | SubOrchestrationInstanceCreated, policy: Any, read: Any
     ) -> Task[Any]:
         """Ask for an activity or a child."""
-        task: Task[Any] = Task(
-            self.kernel, event.name, call_off=lambda: self.call_off(event.id), read=read
-        )
-        self.open[event.id] = WorkCall(event, task, policy, self.now)
+        task: Task[Any] = Task(self.kernel, event.name, read=read)
+        call = self.open[event.id] = WorkCall(event, policy, self.now, task, self)
+        task.on_cancel(call.call_off)
         if isinstance(event, TaskScheduled):
             self._activities_open += 1
         self.ask(event)
@@ -411,7 +420,7 @@ class Execution:
 
     def _work_failed(self, event: TaskFailed | SubOrchestrationInstanceFailed) -> None:
         call = self.open.get(event.task_id)
-        if isinstance(call, WorkCall) and not call.failed(self, event.failure):
+        if isinstance(call, WorkCall) and not call.failed(event.failure):
             self._ended_call(event.task_id)
 
     def _timer_fired(self, event: TimerFired) -> None:
@@ -459,29 +468,21 @@ class Execution:
     # Recorded against actual
 
     def _confirm(self, recorded: Asked) -> None:
+        rehearsal = self.rehearsal
+        assert rehearsal is not None  # noqa: S101 - new events are none that the code asks for
         actual = self.asked.pop((recorded.id, getattr(recorded, "attempt", 1)), None)
-        self._compared.append((recorded, actual))
+        rehearsal.compared.append((recorded, actual))
         if actual is None or essence(recorded) != essence(actual):
             missing = f"nothing for task {recorded.id}: it {standing(self.outcome)}"
+            # The line to blame is that of the call, or the one at which the code waits instead.
+            source = rehearsal.sources.get(recorded.id)
             raise NonDeterminismError(
                 self.identity.instance_id,
                 described(recorded),
                 missing if actual is None else described(actual),
-                self._source(recorded.id, missing=actual is None),
-                self._listing(),
+                waiting_line(self.kernel.fibers) if actual is None else source,
+                [*rehearsal.listing(), *(("nothing", described(e)) for e in self.asked.values())],
             )
         call = self.open.get(recorded.id)
         if isinstance(call, (WorkCall, TimerCall)) and call.event is actual:
             call.event = cast("Any", recorded)  # What was asked for then is what is repeated.
-
-    def _listing(self) -> list[tuple[str, str]]:
-        """All recorded against all actual calls, in words."""
-        compared = [
-            (described(was), "nothing" if does is None else described(does))
-            for was, does in self._compared
-        ]
-        return [*compared, *(("nothing", described(event)) for event in self.asked.values())]
-
-    def _source(self, call_id: int, *, missing: bool) -> str | None:
-        """The line to blame: that of the call, or the one at which the code waits instead."""
-        return waiting_line(self.kernel.fibers) if missing else self._sources.get(call_id)

@@ -16,6 +16,23 @@ from .identity import EntityId
 from .retry import RetryPolicy
 
 Reader = Callable[[Any], Any]
+
+
+class PayloadReader:
+    """Reads a payload as a type; one object, where a closure would be five."""
+
+    __slots__ = ("_codec", "_path", "_type")
+
+    def __init__(self, codec: Codec, type_: Any, path: str) -> None:
+        self._codec = codec
+        self._type = type_
+        self._path = path
+
+    def __call__(self, payload: Payload) -> Any:
+        """The value; raises `PayloadError`."""
+        return self._codec.read(payload, self._type, self._path)
+
+
 Definition = ActivityDefinition | OrchestrationDefinition | Operation
 
 
@@ -30,11 +47,6 @@ class ByName:
     version: str | None = None
     retry: RetryPolicy | None = None
     timeout: float | None = None
-
-
-def typed_reader(codec: Codec, type_: Any, path: str) -> Reader:
-    """Reads a payload as that type."""
-    return lambda payload: codec.read(payload, type_, path)
 
 
 def seconds_of(duration: timedelta | float) -> float:
@@ -123,7 +135,7 @@ def _known(codec: Codec, definition: Definition, args: tuple[Any, ...], returns:
     return ByName(
         definition.name,
         signature.write(codec, args, f"input of {definition.name}"),
-        typed_reader(codec, type_, f"result of {definition.name}"),
+        PayloadReader(codec, type_, f"result of {definition.name}"),
         type_,
     )
 
@@ -133,6 +145,6 @@ def _unknown(codec: Codec, name: str, args: tuple[Any, ...], returns: Any) -> By
     return ByName(
         checked_text(name, "name"),
         loose_input(codec, args, f"input of {name}"),
-        typed_reader(codec, type_, f"result of {name}"),
+        PayloadReader(codec, type_, f"result of {name}"),
         type_,
     )

@@ -47,7 +47,7 @@ class Task(Waitable, Generic[T_co]):
         self._error: BaseException | None = None
         self._read = read
         self._call_off = call_off
-        self._followers: list[Callable[[Task[Any]], None]] = []
+        self._followers: list[Callable[[Task[Any]], None]] | None = None
         self.scope: CancelScope | None = None
         scope = kernel.running().scope
         if scope is not kernel.root:
@@ -127,6 +127,8 @@ class Task(Waitable, Generic[T_co]):
         """Call `follower` once the outcome is known, at once if it is."""
         if self.done:
             follower(self)
+        elif self._followers is None:
+            self._followers = [follower]
         else:
             self._followers.append(follower)
 
@@ -138,8 +140,8 @@ class Task(Waitable, Generic[T_co]):
         if self.scope is not None:
             self.scope.work.pop(self, None)
             self.scope = None
-        followers, self._followers = self._followers, []
-        for follower in followers:
+        followers, self._followers = self._followers, None
+        for follower in followers or ():
             follower(self)
         self.wake()
 

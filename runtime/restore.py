@@ -122,7 +122,7 @@ class Restorer:
         current = ""
         for event in _beginnings(turns):
             if isinstance(event, ExecutionRewound):
-                actor.lineage.add(current)
+                actor.lineage |= {current}
             else:
                 actor.parent, actor.begun = event.parent, True
             current = event.execution_id
@@ -136,10 +136,10 @@ class Restorer:
                     history=turns,
                     inbox=deque[Message](),
                     waiting=list[Message](),
-                    lineage=set(actor.lineage),
+                    lineage=actor.lineage,
                 )
             actor.begun, actor.parent, actor.turns_recorded = False, None, 0
-            actor.lineage.clear()
+            actor.lineage = frozenset()
         else:
             actor.history = turns
 
