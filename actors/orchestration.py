@@ -57,6 +57,15 @@ from .status import Status
 
 Ids = Callable[[], str]
 
+_FROM_OUTSIDE = (
+    EventRaised,
+    ExecutionSuspended,
+    ExecutionResumed,
+    ExecutionTerminated,
+    ExecutionRewound,
+)
+"""Events that no call of the code is waiting for."""
+
 
 @define(eq=False)
 class Orchestration:
@@ -162,18 +171,15 @@ class Orchestration:
             self._record(events, effects)
 
     def _accepts(self, message: Message) -> bool:
+        event, execution_id = message.event, message.execution_id
         if self.status.is_terminal:
-            return isinstance(message.event, ExecutionRewound)
-        if isinstance(message.event, ExecutionRewound):
+            return isinstance(event, ExecutionRewound)
+        is_current = execution_id is None or execution_id == self.execution_id
+        if not is_current and execution_id not in self.lineage:
             return False
-        execution_id = message.execution_id
-        if execution_id not in (None, self.execution_id) and execution_id not in self.lineage:
-            return False
-        if isinstance(message.event, (EventRaised, ExecutionSuspended, ExecutionTerminated)):
-            return True
-        if isinstance(message.event, ExecutionResumed):
-            return True
-        return self.begun and self._awake(message.event.at).expects(message.event)
+        if isinstance(event, _FROM_OUTSIDE):
+            return not isinstance(event, ExecutionRewound)
+        return self.begun and self._awake(event.at).expects(event)
 
     def _wait_for_start(self, effects: Effects) -> None:
         self.waiting.append(effects.taken.pop())

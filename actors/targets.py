@@ -59,10 +59,12 @@ def seconds_of(duration: timedelta | float) -> float:
 
 def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:
     """A copy of the tags; raises `TypeError` or `PayloadError` unless all are texts."""
+    if tags is None:
+        return {}
     whole = cast("object", tags)
-    if whole is not None and not isinstance(whole, Mapping):
+    if not isinstance(whole, Mapping):
         raise TypeError(f"tags is a mapping of texts to texts, not {whole!r}")
-    checked = dict(tags or {})
+    checked = dict(tags)
     given: dict[Any, Any] = {**checked}
     for key, value in given.items():
         if not isinstance(key, str) or not isinstance(value, str):

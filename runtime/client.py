@@ -126,9 +126,11 @@ class Client(Control, EntityQueries):
         """
         gateway = self.gateway
         _check_version(version)
-        checked_statuses("reuse", reuse)
+        if reuse is not Reuse.NON_RUNNING:
+            checked_statuses("reuse", reuse)
         call = orchestration_call(gateway.app, orchestration, args, returns, version)
-        self._check_known(orchestration, version)
+        if isinstance(orchestration, str):
+            self._check_known(orchestration, version)
         fresh = instance_id is None
         chosen = gateway.new_id() if instance_id is None else checked_instance_id(instance_id)
         event = ExecutionStarted(
@@ -144,7 +146,7 @@ class Client(Control, EntityQueries):
         await gateway.start(chosen, event, reuse, fresh=fresh)
         return Instance(self, chosen, call.type)
 
-    def _check_known(self, orchestration: Any, version: str | None) -> None:
+    def _check_known(self, orchestration: str, version: str | None) -> None:
         app = self.gateway.app
         if app.orchestrations:
             app.orchestration_of(orchestration, version)

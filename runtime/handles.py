@@ -22,9 +22,7 @@ from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import operation_call
 from .clock import time_limit
-from .views import (
-    InstanceStatus,
-)
+from .views import InstanceStatus, instance_status
 
 R = TypeVar("R")
 E = TypeVar("E")
@@ -55,10 +53,12 @@ class Instance(Generic[R]):
         Raises `OrchestrationFailedError` when it failed or was terminated, `TimeoutError` when it
         has not ended within `timeout` seconds.
         """
-        status = await self.client.wait_for_completion(self.instance_id, timeout=timeout)
-        if status.runtime_status is not Status.COMPLETED:
-            raise OrchestrationFailedError(self.instance_id, status.runtime_status, _end_of(status))
-        return cast("R", status.read_output(self._returns))
+        row = await self.client.end_of(self.instance_id, timeout)
+        codec = self.client.gateway.app.codec
+        if row.status is not Status.COMPLETED:
+            failure = _failure_of(instance_status(row, codec))
+            raise OrchestrationFailedError(self.instance_id, row.status, failure)
+        return cast("R", codec.read(row.output, self._returns, "output"))
 
     async def status(self) -> InstanceStatus | None:
         """What is known of it now."""
@@ -73,7 +73,7 @@ class Instance(Generic[R]):
         await self.client.terminate(self.instance_id, reason, recursive=recursive)
 
 
-def _end_of(status: InstanceStatus) -> FailureDetails:
+def _failure_of(status: InstanceStatus) -> FailureDetails:
     if status.failure_details is not None:
         return status.failure_details
     return FailureDetails(status.runtime_status.label, str(status.output or ""))

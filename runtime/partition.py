@@ -150,6 +150,7 @@ class Partition:
         """Run async operations in this task group, and activities there."""
         self._group = group
         self.activities = activities
+        self._secluded = secluded()
 
     # The loop
 
@@ -186,7 +187,7 @@ class Partition:
     def _take_turn(self, slot: Slot, actor: Orchestration | Entity) -> None:
         try:
             if isinstance(actor, Orchestration):
-                with secluded():
+                with self._secluded:
                     effects = actor.step(self._clock.now())
             else:
                 effects = actor.step(self._clock.now())
@@ -230,17 +231,18 @@ class Partition:
             self.show(slot)
             self.queue(slot)
 
-    def show(self, slot: Slot) -> None:
+    def show(self, slot: Slot, now: int | None = None) -> None:
         """What queries can see of this actor has changed."""
-        slot.updated = max(self._clock.now(), slot.updated)
-        self.batch.touch(slot)
-        self.batch.changed[slot.id] = slot
+        slot.updated = max(self._clock.now() if now is None else now, slot.updated)
+        batch = self.pipeline.batch
+        batch.touch(slot)
+        batch.changed[slot.id] = slot
 
     # Effects
 
     def absorb(self, slot: Slot, effects: Effects) -> None:
         """Make a turn's effects part of the batch, and deliver what it sent inside."""
-        batch = self.batch
+        batch = self.pipeline.batch
         if effects.reset:
             batch.reset(slot.id)
         for message in effects.taken:
@@ -250,9 +252,9 @@ class Partition:
                 batch.cut_timer(slot.id, message.event.timer_id)
         actor = slot.actor
         if isinstance(actor, Orchestration):
-            self._absorb_orchestration(slot, actor, effects)
+            self._absorb_orchestration(batch, slot, actor, effects)
         if effects.changed:
-            self.show(slot)
+            self.show(slot, effects.now)
         if effects.replies:
             self._reply(effects.replies, effects.taken)
         for message in effects.sent:
@@ -260,8 +262,9 @@ class Partition:
         if self.audience is not None:
             self.audience.turned(batch, actor, effects)
 
-    def _absorb_orchestration(self, slot: Slot, actor: Orchestration, effects: Effects) -> None:
-        batch = self.batch
+    def _absorb_orchestration(
+        self, batch: Batch, slot: Slot, actor: Orchestration, effects: Effects
+    ) -> None:
         if effects.turns:
             batch.touch(slot)
             rows = turn_rows(actor, effects.turns)
@@ -344,7 +347,7 @@ class Partition:
         """Put a message into a mailbox, and deliver it if it is due."""
         self.position += 1
         message.position = self.position
-        self.batch.sent[message.position] = message
+        self.pipeline.batch.sent[message.position] = message
         self.later.deliver(message)
 
     def deliver(self, message: Message) -> None:

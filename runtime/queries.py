@@ -168,7 +168,8 @@ class Queries:
 
         Raises `InstanceNotFoundError`, and `TimeoutError` after `timeout` seconds.
         """
-        return await self._wait(instance_id, lambda row: row.status is not Status.PENDING, timeout)
+        row = await self._wait(instance_id, lambda row: row.status is not Status.PENDING, timeout)
+        return instance_status(row, self.gateway.app.codec)
 
     async def wait_for_completion(
         self, instance_id: str, *, timeout: float | None = None
@@ -177,11 +178,16 @@ class Queries:
 
         Raises `InstanceNotFoundError`, and `TimeoutError` after `timeout` seconds.
         """
-        return await self._wait(instance_id, lambda row: row.status.is_terminal, timeout)
+        row = await self.end_of(instance_id, timeout)
+        return instance_status(row, self.gateway.app.codec)
+
+    async def end_of(self, instance_id: str, timeout: float | None = None) -> InstanceRow:
+        """What the store has of an instance when it has ended; see `wait_for_completion`."""
+        return await self._wait(instance_id, _has_ended, timeout)
 
     async def _wait(
         self, instance_id: str, until: Callable[[InstanceRow], bool], timeout: float | None
-    ) -> InstanceStatus:
+    ) -> InstanceRow:
         try:
             with time_limit(timeout):
                 row = await self.gateway.watch(instance_id, until)
@@ -189,7 +195,11 @@ class Queries:
             known = await self.get_status(instance_id, show_input=False)
             now = f"is {known.runtime_status.label}" if known is not None else "is gone"
             raise TimeoutError(f"instance {instance_id!r} {now} after {timeout} s") from None
-        return instance_status(row, self.gateway.app.codec)
+        return row
+
+
+def _has_ended(row: InstanceRow) -> bool:
+    return row.status.is_terminal
 
 
 def optional_micros(when: datetime | None) -> int | None:

@@ -86,23 +86,28 @@ _NO_TRIO: Any = _NoLoop("trio")
 
 
 class secluded:  # noqa: N801 - used as a `with` statement's verb
-    """Hide the running asyncio or trio loop of this thread, and refuse to find another."""
+    """Hide the running asyncio or trio loop of this thread, and refuse to find another.
 
-    __slots__ = ("_loop", "_trio")
+    One may be entered again and again in its thread, though not inside itself.
+    """
+
+    __slots__ = ("_current", "_loop", "_trio")
+
+    def __init__(self) -> None:
+        self._current = vars(GLOBAL_RUN_CONTEXT)
 
     def __enter__(self) -> None:
         self._loop = asyncio._get_running_loop()
         asyncio._set_running_loop(_NO_ASYNCIO)
-        current = vars(GLOBAL_RUN_CONTEXT)
+        current = self._current
         self._trio = dict(current) if current else None
         current["runner"] = current["task"] = _NO_TRIO
 
     def __exit__(self, *_: object) -> None:
         asyncio._set_running_loop(self._loop)
-        current = vars(GLOBAL_RUN_CONTEXT)
-        current.clear()
+        self._current.clear()
         if self._trio is not None:
-            current.update(self._trio)
+            self._current.update(self._trio)
 
 
 _watching = threading.Lock()
