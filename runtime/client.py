@@ -18,11 +18,13 @@ from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import checked_tags, orchestration_call
 from ..persistence.store import Store
+from .check_status import CheckStatus
 from .connection import Connection
 from .control import Control, Reuse
 from .entity_queries import EntityQueries
 from .gateway import Gateway
 from .handles import ClientEntity, Instance
+from .management import ManagementUrl
 from .queries import checked_statuses
 
 R = TypeVar("R")
@@ -33,19 +35,24 @@ Ts = TypeVarTuple("Ts")
 PAGE_SIZE = 100
 
 
-class Client(Control, EntityQueries):
+class Client(Control, EntityQueries, CheckStatus):
     """See the module's docstring.
 
     `runtime.client` is one. In another process, `async with Client("sqlite:///app.db") as client:`
     is one as well: what it sends is durable at once, and acted upon by the process that runs the
     App, now or when it starts. Functions need the `app` that they are registered with; names do
-    not.
+    not. `management` says where the HTTP management API is that its links lead to.
     """
 
     def __init__(
-        self, store: str | os.PathLike[str] | Store | Gateway, app: App | None = None
+        self,
+        store: str | os.PathLike[str] | Store | Gateway,
+        app: App | None = None,
+        *,
+        management: ManagementUrl | None = None,
     ) -> None:
         self._connection = Connection(store, app)
+        self.management = management if management is not None else ManagementUrl()
 
     @property
     def gateway(self) -> Gateway:

@@ -184,7 +184,7 @@ class Runtime:
         gateway = LocalGateway(
             self.app, seams.clock, seams.new_id, store, self._partition, (writer, reader)
         )
-        self._client = Client(gateway)
+        self._client = Client(gateway, management=settings.management)
         self._clock = seams.clock
 
     async def _live(self) -> None:

@@ -50,6 +50,7 @@ from perdure.runtime.control import Reuse as Reuse
 from perdure.runtime.handles import ClientEntity as ClientEntity
 from perdure.runtime.handles import Instance as Instance
 from perdure.runtime.host import Runtime as Runtime
+from perdure.runtime.management import ManagementUrl as ManagementUrl
 from perdure.runtime.settings import Settings as Settings
 from perdure.runtime.views import EntityState as EntityState
 from perdure.runtime.views import HistoryEvent as HistoryEvent
@@ -87,6 +88,7 @@ __all__ = [
     "InstanceStateError",
     "InstanceStatus",
     "LockingRulesViolationError",
+    "ManagementUrl",
     "NonDeterminismError",
     "NotDurableError",
     "OperationNotFoundError",
