@@ -51,6 +51,9 @@ from perdure.runtime.handles import ClientEntity as ClientEntity
 from perdure.runtime.handles import Instance as Instance
 from perdure.runtime.host import Runtime as Runtime
 from perdure.runtime.management import ManagementUrl as ManagementUrl
+from perdure.runtime.progress import Follower as Follower
+from perdure.runtime.progress import HistoryMark as HistoryMark
+from perdure.runtime.progress import Progress as Progress
 from perdure.runtime.settings import Settings as Settings
 from perdure.runtime.views import EntityState as EntityState
 from perdure.runtime.views import HistoryEvent as HistoryEvent
@@ -77,7 +80,9 @@ __all__ = [
     "EntityProxy",
     "EntityState",
     "FailureDetails",
+    "Follower",
     "HistoryEvent",
+    "HistoryMark",
     "HttpRequestError",
     "HttpRetryPolicy",
     "Instance",
@@ -98,6 +103,7 @@ __all__ = [
     "PayloadError",
     "PayloadTooLargeError",
     "PerdureError",
+    "Progress",
     "PurgeResult",
     "RegistrationError",
     "RetryPolicy",
