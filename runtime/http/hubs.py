@@ -1,7 +1,7 @@
 """Which client a call is for: the query names a task hub and a connection."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeGuard, cast
 
 from perdure.runtime.client import Client
 
@@ -29,11 +29,10 @@ class Directory:
         self._only: Target | None = None
         self._hubs: dict[tuple[str, str | None], Target] = {}
         self._default: tuple[str, str | None] | None = None
-        if not isinstance(target, Mapping):
-            self._only = target
+        if not _are_hubs(target):
+            self._only = cast("Target", target)
             return
-        hubs: Hubs = target
-        for key, held in hubs.items():
+        for key, held in target.items():
             hub, connection = (key, None) if isinstance(key, str) else key
             if not hub:
                 raise ValueError("a task hub has a name that is not empty")
@@ -70,6 +69,10 @@ class Directory:
         known = ", ".join(sorted({key[0] for key in self._hubs}))
         where = f" at connection {connection!r}" if connection is not None and named else ""
         raise Refusal(BAD_REQUEST, f"no task hub {hub!r}{where} is served here; there are: {known}")
+
+
+def _are_hubs(target: object) -> TypeGuard[Hubs]:
+    return isinstance(target, Mapping)
 
 
 def _folded(hub: str, connection: str | None) -> tuple[str, str | None]:

@@ -64,16 +64,16 @@ def seconds(name: str, about: str) -> Parameter[float | None]:
     )
 
 
-def whole(name: str, about: str, *, default: int, least: int, most: int) -> Parameter[int]:
-    """A whole number within bounds."""
+def whole(name: str, about: str, *, default: int, least: int) -> Parameter[int]:
+    """A whole number of at least that size."""
 
     def parse(given: str) -> int:
         number = int(given)
-        if not least <= number <= most:
+        if number < least:
             raise ValueError(given)
         return number
 
-    expects = f"a whole number from {least} to {most}"
+    expects = f"a whole number of at least {least}"
     return Parameter(name, about, "integer", default, parse, expects)
 
 
