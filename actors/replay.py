@@ -194,6 +194,11 @@ class Execution:
             handle(self, event)
             self.kernel.run()
 
+    @property
+    def held(self) -> list[AnyEvent]:
+        """What is recorded, and given to the code later."""
+        return self._held
+
     def expects(self, event: AnyEvent) -> bool:
         """Whether this event can still make a difference: stale and repeated ones cannot."""
         match event:
