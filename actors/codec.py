@@ -104,7 +104,7 @@ class Codec:
         if payload is None:
             return self.structure(None, type_, path)
         try:
-            value = _loads(payload)
+            value = loads(payload)
         except (ValueError, RecursionError) as error:
             raise PayloadError(path, _type_name(type_), f"is not JSON: {error}") from error
         return self.structure(value, type_, path)
@@ -137,7 +137,8 @@ def checked_text(text: str, path: str) -> str:
     return text
 
 
-def _loads(text: str) -> Any:
+def loads(text: str) -> Any:
+    """JSON as plain values, with integers of any size."""
     if len(text) > _DIGITS_MAX and _LONG_NUMBER in text.encode().translate(_DIGITS_TO_ZEROS):
         return json.loads(text, parse_constant=_refuse_constant)
     return orjson.loads(text)

@@ -92,7 +92,8 @@ class _Frame(NamedTuple):
 
     def response(self, status_code: int, body: bytes, headers: Mapping[str, str]) -> Any:
         options = {self.body: body, self.media_type: JSON}
-        return self.responses(status_code=status_code, headers=dict(headers), **options)
+        headers = {"Content-Type": JSON, **headers}
+        return self.responses(status_code=status_code, headers=headers, **options)
 
 
 def _frame(request: Any) -> _Frame:

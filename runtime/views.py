@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from attrs import Factory, define, field, frozen
 
-from ..actors.codec import Codec
+from ..actors.codec import Codec, loads
 from ..actors.effects import Parked
 from ..actors.failure import FailureDetails
 from ..actors.history import AnyEvent, Turn
@@ -186,7 +186,7 @@ def history_events(turns: list[Turn]) -> list[HistoryEvent]:
 
 def plain(payload: str | None) -> Any:
     """A payload without a type."""
-    return None if payload is None else orjson.loads(payload)
+    return None if payload is None else loads(payload)
 
 
 def parked_from(text: str | None) -> Parked | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import frozen
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
@@ -22,7 +22,13 @@ from .answers import json_answer
 from .call import Call, Service, too_large
 from .endpoint import Endpoint
 from .hubs import Directory, Hubs, Target
-from .keys import Access, Keys, reached_from_outside, shown_keys
+from .keys import (
+    Access,
+    Keys,
+    called_by_a_strange_page,
+    reached_from_outside,
+    shown_keys,
+)
 from .refusal import (
     FAILURE,
     FORBIDDEN,
@@ -58,9 +64,9 @@ def management_app(
     or a mapping of such by the name of their task hub, or by hub and connection. The first one
     answers calls that name no hub, and a single target stands for every name.
 
-    Without `keys`, calls that come in at an address open to other machines are refused; with
-    `unguarded`, whoever can reach it may do everything: for apps that check their callers
-    themselves. Links are made for the host that was called, with `use_forwarded_host` for the one
+    Without `keys`, calls that come in at an address open to other machines are refused, and so are
+    those that a page from elsewhere makes a browser do; with `unguarded`, whoever can reach it may
+    do everything: for apps that check their callers themselves. Links are made for the host that was called, with `use_forwarded_host` for the one
     that a proxy names, or begin with `url`. `show_stacks` adds tracebacks to answers. `reuse` says
     which instances a start may replace. With `nested_json`, bodies hold JSON inside a JSON text,
     as the 1.x client library for Python sends it.
@@ -110,12 +116,14 @@ class Desk:
         request = Request(scope, receive)
         try:
             response = await self._answer(request)
+        except ClientDisconnect:
+            return
         except Exception as error:  # noqa: BLE001 - every error has an answer
             response = self._refuse(error)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        access = self._access(request)
+        access, key = self._admit(request)
         address = address_of(
             request, use_forwarded_host=self.service.use_forwarded_host, url=self.service.url
         )
@@ -126,27 +134,40 @@ class Desk:
                     raise Refusal(FORBIDDEN, "this key only allows to look")
                 self._check_size(request)
                 return await endpoint.answer(
-                    Call(request, self.service, address, _query(request), path)
+                    Call(request, self.service, address, _query(request), path, key)
                 )
         shown = "/" + "/".join(address.segments)
         raise Refusal(NOT_FOUND, f"there is nothing at {request.method} {shown}")
 
-    def _access(self, request: Request) -> Access:
+    def _admit(self, request: Request) -> tuple[Access, str | None]:
+        """What the caller may do, and the key that says so."""
         keys = self.service.keys
         if keys is None:
-            if self.service.unguarded or not reached_from_outside(request):
-                return Access.FULL
+            self._check_unguarded(request)
+            return Access.FULL, None
+        shown = [(keys.access(key), key) for key in shown_keys(request)]
+        access, key = max(shown, default=(Access.NONE, None))
+        if access is Access.NONE:
+            raise Refusal(
+                UNAUTHORIZED, "a key is needed: query parameter code or header x-functions-key"
+            )
+        return access, key
+
+    def _check_unguarded(self, request: Request) -> None:
+        if self.service.unguarded:
+            return
+        if reached_from_outside(request):
             raise Refusal(
                 FORBIDDEN,
                 "without keys this API answers on the loopback address only; "
                 "set keys, or unguarded=True if something else checks the callers",
             )
-        access = max((keys.access(key) for key in shown_keys(request)), default=Access.NONE)
-        if access is Access.NONE:
+        if called_by_a_strange_page(request):
             raise Refusal(
-                UNAUTHORIZED, "a key is needed: query parameter code or header x-functions-key"
+                FORBIDDEN,
+                "without keys this API does not answer pages and hosts from elsewhere; "
+                "set keys, or unguarded=True if something else checks the callers",
             )
-        return access
 
     def _check_size(self, request: Request) -> None:
         announced = request.headers.get("content-length", "0")

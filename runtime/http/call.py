@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from attrs import frozen
+from attrs import field, frozen
 from starlette.requests import Request
 
 from perdure.actors.status import Status
@@ -11,7 +11,7 @@ from perdure.runtime.management import ManagementUrl
 
 from .address import Address
 from .hubs import Directory
-from .keys import Keys, shown_keys
+from .keys import Keys
 from .parameters import Query, text
 from .refusal import TOO_LARGE, Refusal
 
@@ -48,6 +48,8 @@ class Call:
     query: Query
     path: Mapping[str, str]
     """The segments that stand in the place of the names in the endpoint's path."""
+    key: str | None = field(repr=False)
+    """The key that let the caller in."""
 
     def client(self) -> Client:
         """The client of the hub that is meant; raises `Refusal` when there is no such hub."""
@@ -59,17 +61,11 @@ class Call:
 
     def links(self, instance_id: str) -> dict[str, str]:
         """The links to an instance. They hold the key that this caller has shown, and no other."""
-        return self._management().links(instance_id)
-
-    def _management(self) -> ManagementUrl:
         hub, connection = self.service.directory.names(*self._hub())
-        shown = shown_keys(self.request) if self.service.keys is not None else []
-        return ManagementUrl(
-            url=self.address.base,
-            task_hub=hub,
-            connection=connection,
-            code=shown[0] if shown else None,
+        here = ManagementUrl(
+            url=self.address.base, task_hub=hub, connection=connection, code=self.key
         )
+        return here.links(instance_id)
 
     @property
     def url(self) -> str:

@@ -59,6 +59,24 @@ def shown_keys(connection: HTTPConnection) -> list[str]:
     return [key for place in places for key in place if key]
 
 
+def called_by_a_strange_page(connection: HTTPConnection) -> bool:
+    """Whether a web page from elsewhere seems to have made a browser on this machine call.
+
+    A browser says so to a loopback address; and a page whose own name was made to point to this
+    machine is called by that name, which a registered one has a dot in.
+    """
+    if connection.headers.get("sec-fetch-site") == "cross-site":
+        return True
+    host = (connection.url.hostname or "").lower().rstrip(".")
+    if "." not in host or host.endswith(".localhost"):
+        return False
+    try:
+        ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
 def reached_from_outside(connection: HTTPConnection) -> bool:
     """Whether the address at which the caller reached us is open to other machines.
 

@@ -1,5 +1,6 @@
 """Serving an ASGI app with hypercorn, on asyncio and on trio."""
 
+import logging
 import signal
 import socket
 import threading
@@ -18,6 +19,8 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp
 
 from .call import Service
+
+logger = logging.getLogger("perdure.http")
 
 BACKLOG = 100
 GRACEFUL_SECONDS = 3.0
@@ -79,6 +82,7 @@ def _config(listener: socket.socket, graceful_timeout: float) -> Config:
     config.graceful_timeout = graceful_timeout
     config.include_server_header = False
     config.accesslog = None
+    config.errorlog = logger
     return config
 
 
