@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +20,7 @@ from .activities import Activities
 from .client import Client
 from .clock import Bell, Clock, IdSource, SystemClock, new_id
 from .gateway import LocalGateway
+from .hooks import Hook, Hooks, checked_hooks
 from .http_activity import http_activity
 from .lanes import Lane, LaneMaker, ThreadLane, run_in
 from .observing import Audience, Observer
@@ -28,6 +30,7 @@ from .restore import Restorer
 from .seclusion import refuse_blocking_calls
 from .settings import settings_from
 from .timers import Timers
+from .webhooks import Webhook
 
 logger = logging.getLogger("perdure.runtime")
 
@@ -52,7 +55,8 @@ def real_seams() -> Seams:
 class Runtime:
     """Runs an App over a store: `async with Runtime(app, store="sqlite:///app.db") as runtime:`.
 
-    `store` is a URL, a path, or a store object; settings are keywords, see `Settings`. Entering
+    `store` is a URL, a path, or a store object; settings are keywords, see `Settings`. `hooks` are
+    functions called with each `LifecycleEvent`, and `Webhook`s that it is sent to. Entering
     recovers what was unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what
     runs, and cancels the rest, which goes on at the next start. Raises `StoreInUseError` when
     another runtime owns the store.
@@ -63,6 +67,7 @@ class Runtime:
         app: App,
         store: str | os.PathLike[str] | Store = "memory://",
         *,
+        hooks: Sequence[Hook | Webhook] = (),
         seams: Seams | None = None,
         **settings: Any,
     ) -> None:
@@ -81,6 +86,7 @@ class Runtime:
         self._group: anyio.abc.TaskGroup | None = None
         self._lanes: list[Lane] = []
         self._observers: list[Observer] = []
+        self._given_hooks = checked_hooks(hooks)
         self._entered = False
         self._dead = False
 
@@ -107,6 +113,11 @@ class Runtime:
     def timers(self) -> Timers:
         """What is to happen later, for tests and tools."""
         return self._timers
+
+    @property
+    def hooks(self) -> Hooks:
+        """The lifecycle hooks, with what became of their calls; for tests and tools."""
+        return self._hooks
 
     def observe(self, observer: Observer) -> None:
         """Show this observer every turn, from the entering of the runtime on."""
@@ -148,6 +159,7 @@ class Runtime:
         group.start_soon(self._timers.run)
         group.start_soon(self._live)
         group.start_soon(self._recovery.poll)
+        self._hooks.open(group)
         return self
 
     async def _own(self) -> Store:
@@ -173,8 +185,12 @@ class Runtime:
             store, settings, seams.clock, self._timers, restorer, (writer, loader), seams.ready
         )
         self._partition.pipeline.epoch = self._epoch
-        if self._observers:
-            self._partition.audience = Audience(self._observers)
+        self._hooks = Hooks(
+            self._given_hooks, settings.hook_events_max, self.app.name, seams.clock, seams.new_id
+        )
+        observers = [*self._observers, self._hooks] if self._hooks.lines else self._observers
+        if observers:
+            self._partition.audience = Audience(observers)
         self._activities = Activities(
             self.app, settings, seams.clock, self._timers, self._partition.deliver
         )
@@ -249,6 +265,7 @@ class Runtime:
         finally:
             self._client = None
             self._partition.close(RuntimeClosedError("the runtime was left; enter another one"))
+            self._hooks.close()
             self._let_go()
 
     async def _end(self, error: BaseException | None) -> bool | None:
@@ -274,6 +291,7 @@ class Runtime:
         with anyio.move_on_after(self.settings.drain_timeout):
             await self._activities.drain()
             await self._partition.settled()
+            await self._hooks.drain()
         running = self._activities.running()
         if running:
             logger.warning(

@@ -50,6 +50,8 @@ from perdure.runtime.control import Reuse as Reuse
 from perdure.runtime.handles import ClientEntity as ClientEntity
 from perdure.runtime.handles import Instance as Instance
 from perdure.runtime.host import Runtime as Runtime
+from perdure.runtime.lifecycle import Lifecycle as Lifecycle
+from perdure.runtime.lifecycle import LifecycleEvent as LifecycleEvent
 from perdure.runtime.management import ManagementUrl as ManagementUrl
 from perdure.runtime.progress import Follower as Follower
 from perdure.runtime.progress import HistoryMark as HistoryMark
@@ -61,6 +63,7 @@ from perdure.runtime.views import InstancePage as InstancePage
 from perdure.runtime.views import InstanceStatus as InstanceStatus
 from perdure.runtime.views import PurgeResult as PurgeResult
 from perdure.runtime.views import Waiting as Waiting
+from perdure.runtime.webhooks import Webhook as Webhook
 
 __version__ = "0.1.0"
 
@@ -92,6 +95,8 @@ __all__ = [
     "InstancePage",
     "InstanceStateError",
     "InstanceStatus",
+    "Lifecycle",
+    "LifecycleEvent",
     "LockingRulesViolationError",
     "ManagementUrl",
     "NonDeterminismError",
@@ -122,6 +127,7 @@ __all__ = [
     "TokenNotAvailableError",
     "TokenSource",
     "Waiting",
+    "Webhook",
     "__version__",
     "default_converter",
 ]
