@@ -9,11 +9,15 @@ from perdure.runtime.management import check_status_links
 from perdure.runtime.status_document import JSON, json_bytes
 
 from .call import Call
+from .parameters import header
 
 OK = 200
 ACCEPTED = 202
 POLL_AFTER_SECONDS = 5
 CONTINUATION = "x-ms-continuation-token"
+CONTINUATION_TOKEN = header(
+    CONTINUATION, "What the page before has in this header.", str, "that of a page"
+)
 
 
 def json_answer(

@@ -68,6 +68,11 @@ class Call:
         return here.links(instance_id)
 
     @property
+    def headers(self) -> Query:
+        """The headers, for parameters that stand there."""
+        return {name: [value] for name, value in self.request.headers.items() if value}
+
+    @property
     def url(self) -> str:
         """This call's own URL, as the caller can repeat it."""
         query = self.request.scope["query_string"].decode("latin-1")

@@ -1,14 +1,15 @@
 """A row of the API's table: method, path, what may be sent with it, and who answers."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Literal
 
-from attrs import frozen
+from attrs import Factory, frozen
 from starlette.responses import Response
 
 from .call import Call
 from .keys import Access
 from .parameters import AnyParameter
+from .shapes import INPUT, Shape
 
 ANY_METHOD = "*"
 
@@ -30,6 +31,12 @@ class Endpoint:
     """What it understands, besides `COMMON`."""
     body: Literal["none", "json", "optional json", "json or text"] = "none"
     access: Access = Access.FULL
+    headers: tuple[AnyParameter, ...] = ()
+    """Which headers it understands, besides that of the key."""
+    takes: Shape = INPUT
+    """What a JSON body holds."""
+    shows: Mapping[int, Shape] = Factory(dict[int, Shape])
+    """What its answers hold, by status code; codes that are not here refuse the call."""
 
     def match(self, method: str, segments: Sequence[str]) -> dict[str, str] | None:
         """The values of the names in the path, or None when this is another's."""

@@ -9,7 +9,7 @@ from perdure.actors.identity import EntityId
 from perdure.runtime.status_document import timestamp
 from perdure.runtime.views import EntityState
 
-from .answers import ACCEPTED, CONTINUATION, OK, accepted, json_answer, page_headers
+from .answers import ACCEPTED, CONTINUATION_TOKEN, OK, accepted, json_answer, page_headers
 from .call import Call
 from .endpoint import Endpoint
 from .inputs import json_or_text_body, operation_arguments
@@ -17,6 +17,7 @@ from .instances import PAGE_SIZE_MAX, TOP
 from .keys import Access
 from .parameters import flag, point_in_time, text
 from .refusal import BAD_REQUEST, NOT_FOUND
+from .shapes import ENTITY_LIST, NOTHING, STATE
 
 EMPTY_KEY = "$"
 """Stands for the empty key, which a URL cannot have."""
@@ -51,7 +52,7 @@ async def list_entities(call: Call) -> Response:
         "last_modified_to": CHANGED_TO.read(call.query),
         "include_state": show_state,
         "page_size": min(TOP.read(call.query), PAGE_SIZE_MAX),
-        "continuation_token": call.request.headers.get(CONTINUATION) or None,
+        "continuation_token": CONTINUATION_TOKEN.read(call.headers),
     }
     page = await call.client().query_entities(**filters)
     documents = [_document(entity, show_state=show_state) for entity in page.entities]
@@ -95,12 +96,27 @@ ENTITIES = [
             (OK, BAD_REQUEST),
             (CHANGED_FROM, CHANGED_TO, FETCH_STATE, TOP),
             access=Access.READ,
+            headers=(CONTINUATION_TOKEN,),
+            shows={OK: ENTITY_LIST},
         )
         for path in ("/entities", "/entities/{entityName}")
     ),
-    Endpoint("GET", ONE, get_entity, (OK, BAD_REQUEST, NOT_FOUND), access=Access.READ),
     Endpoint(
-        "POST", ONE, signal_entity, (ACCEPTED, BAD_REQUEST), (OPERATION,), body="json or text"
+        "GET",
+        ONE,
+        get_entity,
+        (OK, BAD_REQUEST, NOT_FOUND),
+        access=Access.READ,
+        shows={OK: STATE},
     ),
-    Endpoint("DELETE", ONE, delete_entity, (ACCEPTED, BAD_REQUEST)),
+    Endpoint(
+        "POST",
+        ONE,
+        signal_entity,
+        (ACCEPTED, BAD_REQUEST),
+        (OPERATION,),
+        body="json or text",
+        shows={ACCEPTED: NOTHING},
+    ),
+    Endpoint("DELETE", ONE, delete_entity, (ACCEPTED, BAD_REQUEST), shows={ACCEPTED: NOTHING}),
 ]

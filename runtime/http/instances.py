@@ -18,7 +18,7 @@ from perdure.runtime.views import InstanceStatus
 
 from .answers import (
     ACCEPTED,
-    CONTINUATION,
+    CONTINUATION_TOKEN,
     OK,
     POLL_AFTER_SECONDS,
     json_answer,
@@ -38,6 +38,7 @@ from .refusal import (
     UNAVAILABLE,
     Refusal,
 )
+from .shapes import ENDED, FAILED, INSTANCE_LIST, PURGED, UNFINISHED
 
 PAGE_SIZE_MAX = 1_000
 ENTITY_PATIENCE_SECONDS = 10.0
@@ -102,7 +103,7 @@ async def list_instances(call: Call) -> Response:
         "statuses": RUNTIME_STATUS.read(query),
         "instance_id_prefix": ID_PREFIX.read(query) or "",
         "page_size": min(TOP.read(query), PAGE_SIZE_MAX),
-        "continuation_token": call.request.headers.get(CONTINUATION) or None,
+        "continuation_token": CONTINUATION_TOKEN.read(call.headers),
     }
     client = call.client()
     page = await client.query(**filters)
@@ -178,6 +179,8 @@ INSTANCES = [
         (OK, BAD_REQUEST),
         (CREATED_FROM, CREATED_TO, RUNTIME_STATUS, ID_PREFIX, SHOW_INPUT, TOP, SHOW),
         access=Access.READ,
+        headers=(CONTINUATION_TOKEN,),
+        shows={OK: INSTANCE_LIST},
     ),
     Endpoint(
         "DELETE",
@@ -185,6 +188,7 @@ INSTANCES = [
         purge_instances,
         (OK, BAD_REQUEST, NOT_FOUND),
         (PURGED_FROM, CREATED_TO, PURGED_STATUS),
+        shows={OK: PURGED},
     ),
     Endpoint(
         "GET",
@@ -193,11 +197,13 @@ INSTANCES = [
         (OK, ACCEPTED, BAD_REQUEST, NOT_FOUND, FAILURE),
         (SHOW_INPUT, SHOW_HISTORY, SHOW_HISTORY_OUTPUT, ERROR_ON_FAILURE, SHOW),
         access=Access.READ,
+        shows={OK: ENDED, ACCEPTED: UNFINISHED, FAILURE: FAILED},
     ),
     Endpoint(
         "DELETE",
         "/instances/{instanceId}",
         purge_instance,
         (OK, BAD_REQUEST, NOT_FOUND, PRECONDITION_FAILED),
+        shows={OK: PURGED},
     ),
 ]

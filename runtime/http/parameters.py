@@ -1,4 +1,4 @@
-"""Query parameters: each knows its name, how it is read, and what to say when it cannot be."""
+"""Parameters: each knows its name, how it is read, and what to say when it cannot be."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ Query = Mapping[str, list[str]]
 
 @frozen
 class Parameter(Generic[T]):
-    """A query parameter. `read` gives its value or raises `Refusal`."""
+    """A parameter of the query or a header. `read` gives its value or raises `Refusal`."""
 
     name: str
     about: str
@@ -30,20 +30,23 @@ class Parameter(Generic[T]):
     expects: str = ""
     required: bool = False
     choices: tuple[str, ...] = ()
+    least: float | None = None
+    pattern: str | None = None
+    noun: str = "query parameter"
 
     def read(self, query: Query) -> T:
         """The value, or the default when it was not given."""
         given = query.get(self.name.lower())
         if not given:
             if self.required:
-                raise Refusal(BAD_REQUEST, f"the query parameter {self.name} is required")
+                raise Refusal(BAD_REQUEST, f"the {self.noun} {self.name} is required")
             return self.default
         text = ",".join(given) if self.kind == "list" else given[-1]
         try:
             return self.parse(text)
         except (ValueError, OverflowError) as error:
             raise Refusal(
-                BAD_REQUEST, f"the query parameter {self.name} is {self.expects}, not {text!r}"
+                BAD_REQUEST, f"the {self.noun} {self.name} is {self.expects}, not {text!r}"
             ) from error
 
 
@@ -60,7 +63,7 @@ def text(name: str, about: str, *, required: bool = False) -> Parameter[str | No
 def seconds(name: str, about: str) -> Parameter[float | None]:
     """A number of seconds."""
     return Parameter[float | None](
-        name, about, "number", None, _seconds, "a number of seconds that is not negative"
+        name, about, "number", None, _seconds, "a number of seconds that is not negative", least=0
     )
 
 
@@ -74,7 +77,16 @@ def whole(name: str, about: str, *, default: int, least: int) -> Parameter[int]:
         return number
 
     expects = f"a whole number of at least {least}"
-    return Parameter(name, about, "integer", default, parse, expects)
+    return Parameter(name, about, "integer", default, parse, expects, least=least)
+
+
+def header(
+    name: str, about: str, parse: Callable[[str], T], expects: str, *, pattern: str | None = None
+) -> Parameter[T | None]:
+    """A header that need not be there."""
+    return Parameter[T | None](
+        name, about, "string", None, parse, expects, pattern=pattern, noun="header"
+    )
 
 
 def point_in_time(name: str, about: str, *, required: bool = False) -> Parameter[datetime | None]:
@@ -97,7 +109,8 @@ def statuses(name: str, about: str, *, strict: bool = False) -> Parameter[frozen
 
     labels = tuple(status.label for status in Status)
     expects = f"some of {', '.join(labels)}"
-    return Parameter(name, about, "list", frozenset[Status](), parse, expects, choices=labels)
+    choices = labels if strict else ()
+    return Parameter(name, about, "list", frozenset[Status](), parse, expects, choices=choices)
 
 
 def words(name: str, about: str, choices: tuple[str, ...]) -> Parameter[frozenset[str]]:

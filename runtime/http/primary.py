@@ -5,6 +5,7 @@ from starlette.responses import Response
 from .answers import OK
 from .call import Call
 from .endpoint import ANY_METHOD, Endpoint
+from .shapes import DONE
 
 
 async def make_primary(call: Call) -> Response:
@@ -13,4 +14,4 @@ async def make_primary(call: Call) -> Response:
     return Response(status_code=OK)
 
 
-PRIMARY = [Endpoint(ANY_METHOD, "/makeprimary", make_primary, (OK,))]
+PRIMARY = [Endpoint(ANY_METHOD, "/makeprimary", make_primary, (OK,), shows={OK: DONE})]

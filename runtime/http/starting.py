@@ -13,6 +13,7 @@ from .inputs import json_body, orchestration_arguments
 from .instances import ERROR_ON_FAILURE
 from .parameters import Query, seconds, text
 from .refusal import BAD_REQUEST, CONFLICT, FAILURE, Refusal
+from .shapes import CHECK_STATUS, FAILED, OUTPUT
 
 TIMEOUT = seconds("timeout", "How long to wait for the end; needs `pollingInterval` too.")
 POLLING_INTERVAL = seconds(
@@ -20,6 +21,7 @@ POLLING_INTERVAL = seconds(
 )
 VERSION = text("version", "The version of the orchestration.")
 WAITING = (TIMEOUT, POLLING_INTERVAL, ERROR_ON_FAILURE)
+WAITED = {OK: OUTPUT, ACCEPTED: CHECK_STATUS, FAILURE: FAILED}
 
 
 @frozen
@@ -80,6 +82,7 @@ STARTING = [
         (OK, ACCEPTED, BAD_REQUEST, CONFLICT, FAILURE),
         (VERSION, *WAITING),
         body="optional json",
+        shows=WAITED,
     )
     for path in ("/orchestrators/{functionName}", "/orchestrators/{functionName}/{instanceId}")
 ]

@@ -27,7 +27,8 @@ from .refusal import (
     PRECONDITION_FAILED,
     Refusal,
 )
-from .starting import WAITING, Patience
+from .shapes import NOTHING as EMPTY
+from .starting import WAITED, WAITING, Patience
 
 REASON = text("reason", "Why; kept in the history.")
 WITH_NEW_ID = flag(
@@ -108,7 +109,7 @@ async def _status(client: Client, instance_id: str) -> Status:
 
 def _with_reason(verb: str, answer: Callable[[Call], Awaitable[Response]], wrong: int) -> Endpoint:
     path, codes = f"/instances/{{instanceId}}/{verb}", (ACCEPTED, NOT_FOUND, wrong)
-    return Endpoint("POST", path, answer, codes, (REASON,))
+    return Endpoint("POST", path, answer, codes, (REASON,), shows={ACCEPTED: EMPTY})
 
 
 STEERING = [
@@ -118,6 +119,7 @@ STEERING = [
         raise_event,
         (ACCEPTED, BAD_REQUEST, NOT_FOUND, GONE),
         body="json",
+        shows={ACCEPTED: EMPTY},
     ),
     _with_reason("terminate", terminate, GONE),
     _with_reason("suspend", suspend, GONE),
@@ -129,5 +131,6 @@ STEERING = [
         restart,
         (OK, ACCEPTED, BAD_REQUEST, CONFLICT, FAILURE),
         (WITH_NEW_ID, *WAITING),
+        shows=WAITED,
     ),
 ]
