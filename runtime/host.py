@@ -22,6 +22,7 @@ from .clock import Bell, Clock, IdSource, SystemClock, new_id
 from .gateway import LocalGateway
 from .hooks import Hook, Hooks, checked_hooks
 from .http_activity import http_activity
+from .instruments import Instruments, Telemetry, checked_telemetry
 from .lanes import Lane, LaneMaker, ThreadLane, run_in
 from .observing import Audience, Observer
 from .partition import Partition, ReadyQueue
@@ -30,6 +31,7 @@ from .restore import Restorer
 from .seclusion import refuse_blocking_calls
 from .settings import settings_from
 from .timers import Timers
+from .vitals import Vitals
 from .webhooks import Webhook
 
 logger = logging.getLogger("perdure.runtime")
@@ -56,10 +58,11 @@ class Runtime:
     """Runs an App over a store: `async with Runtime(app, store="sqlite:///app.db") as runtime:`.
 
     `store` is a URL, a path, or a store object; settings are keywords, see `Settings`. `hooks` are
-    functions called with each `LifecycleEvent`, and `Webhook`s that it is sent to. Entering
-    recovers what was unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what
-    runs, and cancels the rest, which goes on at the next start. Raises `StoreInUseError` when
-    another runtime owns the store.
+    functions called with each `LifecycleEvent`, and `Webhook`s that it is sent to; `telemetry` is a
+    `perdure.telemetry.Telemetry`, which makes spans and metrics. Entering recovers what was
+    unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what runs, and cancels
+    the rest, which goes on at the next start. Raises `StoreInUseError` when another runtime owns
+    the store.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Runtime:
         store: str | os.PathLike[str] | Store = "memory://",
         *,
         hooks: Sequence[Hook | Webhook] = (),
+        telemetry: Telemetry | None = None,
         seams: Seams | None = None,
         **settings: Any,
     ) -> None:
@@ -87,6 +91,8 @@ class Runtime:
         self._lanes: list[Lane] = []
         self._observers: list[Observer] = []
         self._given_hooks = checked_hooks(hooks)
+        self._telemetry = checked_telemetry(telemetry)
+        self._instruments: Instruments | None = None
         self._entered = False
         self._dead = False
 
@@ -188,20 +194,30 @@ class Runtime:
         self._hooks = Hooks(
             self._given_hooks, settings.hook_events_max, self.app.name, seams.clock, seams.new_id
         )
-        observers = [*self._observers, self._hooks] if self._hooks.lines else self._observers
-        if observers:
-            self._partition.audience = Audience(observers)
         self._activities = Activities(
             self.app, settings, seams.clock, self._timers, self._partition.deliver
         )
         self._recovery = Recovery(
             store, settings, seams.clock, self._timers, loader, self._partition
         )
+        observers = [*self._observers, self._hooks] if self._hooks.lines else [*self._observers]
+        if self._telemetry is not None:
+            observers.append(self._instrumented(self._telemetry, seams.clock))
+        if observers:
+            self._partition.audience = Audience(observers)
         gateway = LocalGateway(
             self.app, seams.clock, seams.new_id, store, self._partition, (writer, reader)
         )
-        self._client = Client(gateway, management=settings.management)
+        self._client = Client(gateway, management=settings.management, telemetry=self._telemetry)
         self._clock = seams.clock
+
+    def _instrumented(self, telemetry: Telemetry, clock: Clock) -> Instruments:
+        vitals = Vitals(self._partition, self._activities)
+        instruments = self._instruments = telemetry.instruments(clock, vitals)
+        self._partition.pipeline.instruments = instruments
+        self._activities.instruments = instruments
+        self._recovery.instruments = instruments
+        return instruments
 
     async def _live(self) -> None:
         """Take turns; when a commit fails, drop memory and recover it from the store."""
@@ -299,6 +315,8 @@ class Runtime:
             )
 
     def _let_go(self) -> None:
+        if self._instruments is not None:
+            self._instruments.close()
         for lane in self._lanes:
             lane.close()
         self._lanes = []

@@ -45,6 +45,7 @@ from perdure.actors.identity import EntityId as EntityId
 from perdure.actors.retry import RetryPolicy as RetryPolicy
 from perdure.actors.status import Status as Status
 from perdure.actors.tasks import Task as Task
+from perdure.actors.trace import TraceContext as TraceContext
 from perdure.runtime.client import Client as Client
 from perdure.runtime.control import Reuse as Reuse
 from perdure.runtime.handles import ClientEntity as ClientEntity
@@ -126,6 +127,7 @@ __all__ = [
     "TaskFailedError",
     "TokenNotAvailableError",
     "TokenSource",
+    "TraceContext",
     "Waiting",
     "Webhook",
     "__version__",
