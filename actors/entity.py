@@ -297,6 +297,8 @@ class Entity:
         effects: Effects,
     ) -> None:
         self._live = None
+        if context.keeps_state and context.state != self.state:
+            self.state, self.updated, effects.changed = context.state, effects.now, True
         effects.taken.append(message)
         failure = details_of(error)
         if event.trace is not None:

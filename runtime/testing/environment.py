@@ -278,9 +278,6 @@ def _is_error_class(outcome: Any) -> bool:
 
 
 def _copied(app: App) -> App:
-    copy = App(app.name, default_version=app.default_version)
-    copy.codec = app.codec
-    copy.token_provider = app.token_provider
+    copy = app.copy()
     copy.built_in[HTTP_ACTIVITY] = http_activity(copy)
-    copy.include(app)
     return copy
