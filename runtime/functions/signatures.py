@@ -1,6 +1,8 @@
 """Whether a function's parameters are those that its bindings give."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from .errors import FunctionsError
 from .model import ENTITY_TRIGGER, ORCHESTRATION_TRIGGER, RETURN, SUPPORTED_TRIGGERS, Function
@@ -26,9 +28,10 @@ def checked(function: Function) -> Function:
     return function
 
 
-def wrapped(function: Function) -> object:
+def wrapped(function: Function) -> Callable[..., Any]:
     """The user's own orchestrator or entity function."""
-    return getattr(function.call, _WRAPPED[function.trigger.type])
+    own: Callable[..., Any] = getattr(function.call, _WRAPPED[function.trigger.type])
+    return own
 
 
 def _check_parameters(function: Function) -> None:
