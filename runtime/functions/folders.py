@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from .errors import FunctionsError
 from .model import HTTP_TRIGGER, SUPPORTED_TRIGGERS, Binding, Function
@@ -14,6 +14,7 @@ from .signatures import checked
 FILE = "function.json"
 Import = Callable[[str, Path], ModuleType]
 
+_DIRECTIONS: dict[str, Literal["in", "out", "inout"]] = {"in": "in", "out": "out", "inout": "inout"}
 _CANONICAL = {name.casefold(): name for name in SUPPORTED_TRIGGERS}
 
 
@@ -61,9 +62,10 @@ def _binding(file: Path, entry: Mapping[str, Any]) -> Binding:
         if not isinstance(said.get(key), str) or not said[key]:
             raise FunctionsError(f"{file}: the binding {entry!r} needs a {key!r}")
     type_, name = str(said.pop("type")), str(said.pop("name"))
-    direction = str(said.pop("direction", "in")).lower()
-    if direction not in ("in", "out", "inout"):
-        raise FunctionsError(f'{file}: direction of {name!r} is "in" or "out", not {direction!r}')
+    given = said.pop("direction", "in")
+    direction = _DIRECTIONS.get(str(given).lower())
+    if direction is None:
+        raise FunctionsError(f'{file}: direction of {name!r} is "in" or "out", not {given!r}')
     return Binding(_CANONICAL.get(type_.casefold(), type_), name, direction, said)
 
 
