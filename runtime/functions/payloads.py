@@ -96,7 +96,7 @@ class TaggedCodec(Codec):
 
 
 def _tagged(value: Any) -> dict[str, Any]:
-    cls: type[Any] = type(value)
+    cls: Any = value.__class__
     if not callable(getattr(cls, "to_json", None)):
         raise TypeError(f"{cls.__qualname__} has no to_json, and no from_json to read it again")
     return {CLASS: cls.__name__, MODULE: cls.__module__, DATA: cls.to_json(value)}
