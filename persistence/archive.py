@@ -89,7 +89,7 @@ def read_whole(line: bytes) -> Whole:
 
 
 def _part(name: str, given: Any) -> Any:
-    rows = cast("list[Any]", given if isinstance(given, list) else [given])
+    rows: list[Any] = [*given] if isinstance(given, list) else [given]
     for row in rows:
         strange = set(cast("dict[str, Any]", row) if isinstance(row, dict) else ()) - _NAMES[name]
         if strange:
@@ -102,7 +102,8 @@ def _check(whole: Whole) -> None:
     _ = EntityId.parse(whole.id) if is_entity(whole.id) else checked_instance_id(whole.id)
     owners = {
         *(row.id for row in (whole.instance, whole.entity) if row is not None),
-        *(row.instance_id for row in (*whole.turns, *whole.timers)),
+        *(turn.instance_id for turn in whole.turns),
+        *(timer.instance_id for timer in whole.timers),
         *(message.target for message in whole.messages),
     }
     if strangers := owners - {whole.id}:
