@@ -3,8 +3,9 @@
 import inspect
 import re
 from collections.abc import Callable
+from copy import copy
 from datetime import timedelta
-from typing import Any, Literal, TypeVar, get_args, overload
+from typing import Any, Literal, Self, TypeVar, get_args, overload
 
 from attrs import evolve
 from cattrs import Converter
@@ -22,7 +23,7 @@ from .definitions import (
     signature_of,
     underlying,
 )
-from .durable_http import TokenProvider
+from .durable_http import POLL_INTERVAL, TokenProvider
 from .errors import DefinitionNotFoundError, RegistrationError
 from .retry import RetryPolicy
 
@@ -51,6 +52,8 @@ class App:
         self.codec = Codec(converter, payload_bytes_max)
         self.default_version = default_version
         self.token_provider = token_provider
+        self.http_poll_interval = POLL_INTERVAL
+        """How often an HTTP call asks again after a 202 that does not say."""
         self.built_in: dict[str, ActivityDefinition] = {}
         """Activities that every App has, besides those that a user registers."""
         self.activities: dict[str, ActivityDefinition] = {}
@@ -145,6 +148,13 @@ class App:
             return entity
 
         return register if entity is None else register(entity)
+
+    def copy(self) -> Self:
+        """The same registrations, in an App that can be changed without changing this one."""
+        copied = copy(self)
+        for registry in ("built_in", "activities", "orchestrations", "entities", "_by_callable"):
+            setattr(copied, registry, dict(getattr(self, registry)))
+        return copied
 
     def include(self, other: "App") -> None:
         """Register everything that `other` has, or nothing.

@@ -104,7 +104,7 @@ class Codec:
         if payload is None:
             return self.structure(None, type_, path)
         try:
-            value = orjson.loads(payload) if len(payload) <= _DIGITS_MAX else _loads(payload)
+            value = orjson.loads(payload) if len(payload) <= _DIGITS_MAX else loads(payload)
         except (ValueError, RecursionError) as error:
             raise PayloadError(path, _type_name(type_), f"is not JSON: {error}") from error
         return value if type_ is Any else self.structure(value, type_, path)
@@ -137,8 +137,9 @@ def checked_text(text: str, path: str) -> str:
     return text
 
 
-def _loads(text: str) -> Any:
-    if _LONG_NUMBER in text.encode().translate(_DIGITS_TO_ZEROS):
+def loads(text: str) -> Any:
+    """JSON as plain values, with integers of any size."""
+    if len(text) > _DIGITS_MAX and _LONG_NUMBER in text.encode().translate(_DIGITS_TO_ZEROS):
         return json.loads(text, parse_constant=_refuse_constant)
     return orjson.loads(text)
 

@@ -190,11 +190,13 @@ def poll_of(
     return evolve(request, method="GET", uri=uri, headers=headers, content=None, token_source=token)
 
 
-def poll_delay(response: DurableHttpResponse, now: datetime) -> timedelta:
-    """How long `Retry-After` asks to wait, within bounds; `POLL_INTERVAL` when it says nothing."""
+def poll_delay(
+    response: DurableHttpResponse, now: datetime, usual: timedelta = POLL_INTERVAL
+) -> timedelta:
+    """How long `Retry-After` asks to wait, within bounds; `usual` when it says nothing."""
     asked = _retry_after((response.header("retry-after") or "").strip(), now)
     if asked is None:
-        return POLL_INTERVAL
+        return usual
     return min(max(asked, POLL_INTERVAL_MIN), POLL_INTERVAL_MAX)
 
 

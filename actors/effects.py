@@ -5,6 +5,7 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
+from .errors import NonDeterminismError
 from .history import (
     EntityOperationCompleted,
     EntityOperationFailed,
@@ -13,6 +14,7 @@ from .history import (
     Turn,
 )
 from .messages import Message
+from .passages import Passage
 
 
 @frozen
@@ -26,6 +28,18 @@ class Parked:
     actual: str | None = None
     source: str | None = None
     listing: list[tuple[str, str]] = Factory(list[tuple[str, str]])
+
+
+def parked_by(error: NonDeterminismError) -> Parked:
+    """Why an orchestration whose code differs from its history does not go on."""
+    return Parked(
+        "non-determinism",
+        str(error),
+        error.recorded,
+        error.actual,
+        error.source,
+        list(error.listing),
+    )
 
 
 @define(eq=False)
@@ -49,6 +63,7 @@ class Effects:
         "now",
         "operation",
         "parked",
+        "passages",
         "reload",
         "replies",
         "reset",
@@ -90,3 +105,5 @@ class Effects:
         """Whether the actor has to be loaded anew before it can take what is in its inbox."""
         self.parked = parked
         """Why nothing was done."""
+        self.passages: tuple[Passage, ...] = ()
+        """What is over now, of an actor that is traced."""

@@ -26,7 +26,7 @@ from .definitions import EntityDefinition, Operation
 from .effects import AsyncOperation, Effects, Parked
 from .entity_context import EntityContext
 from .errors import DefinitionNotFoundError, PayloadError
-from .failure import details_of
+from .failure import FailureDetails, details_of
 from .history import (
     EntityLockGranted,
     EntityLockRequested,
@@ -39,6 +39,9 @@ from .history import (
 )
 from .identity import EntityId
 from .messages import Message
+from .moments import micros
+from .passages import operated
+from .trace import TraceContext
 
 logger = logging.getLogger("perdure.entity")
 
@@ -198,7 +201,7 @@ class Entity:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - SystemExit too is its caller's failure
-            self._failed(message, event, error, effects)
+            self._failed(message, event, context, error, effects)
             return True
         if iscoroutine(value):
             if effects.taken:
@@ -256,7 +259,7 @@ class Entity:
         if error is None:
             self._succeeded(operation.message, event, operation.context, value, effects)
         else:
-            self._failed(operation.message, event, error, effects)
+            self._failed(operation.message, event, operation.context, error, effects)
         return effects
 
     def _succeeded(
@@ -265,12 +268,14 @@ class Entity:
         try:
             state, result = self._written(context, value)
         except Exception as error:  # noqa: BLE001 - whatever a user's converter raises
-            self._failed(message, event, error, effects)
+            self._failed(message, event, context, error, effects)
             return
         if state != self.state:
             self.state, self.updated, effects.changed = state, effects.now, True
         effects.taken.append(message)
         effects.sent.extend(context.sent)
+        if event.trace is not None:
+            self._pass(event, event.trace, context, effects)
         if isinstance(event, EntityOperationCalled):
             answer = EntityOperationCompleted(effects.now, event.request_id, result)
             self._answer(event, answer, effects)
@@ -284,11 +289,20 @@ class Entity:
         return state, self.codec.write(value, f"result of {context.operation_name}")
 
     def _failed(
-        self, message: Message, event: Request, error: BaseException, effects: Effects
+        self,
+        message: Message,
+        event: Request,
+        context: EntityContext,
+        error: BaseException,
+        effects: Effects,
     ) -> None:
         self._live = None
+        if context.keeps_state and context.state != self.state:
+            self.state, self.updated, effects.changed = context.state, effects.now, True
         effects.taken.append(message)
         failure = details_of(error)
+        if event.trace is not None:
+            self._pass(event, event.trace, context, effects, failure)
         if isinstance(event, EntityOperationCalled):
             self._answer(
                 event, EntityOperationFailed(effects.now, event.request_id, failure), effects
@@ -301,6 +315,18 @@ class Entity:
                 failure,
                 extra={"instance_id": self.id, "operation": event.operation},
             )
+
+    def _pass(
+        self,
+        event: Request,
+        trace: TraceContext,
+        context: EntityContext,
+        effects: Effects,
+        failure: FailureDetails | None = None,
+    ) -> None:
+        times = micros(context.current_utc_datetime), effects.now
+        sent = context.sent if failure is None else []
+        effects.passages += operated(self.entity_id, event, trace, sent, times, failure)
 
     def _answer(
         self,

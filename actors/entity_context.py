@@ -35,6 +35,8 @@ class EntityContext:
         self.state: Payload = entity.state
         self.result: Payload = None
         self.has_result = False
+        self.keeps_state = False
+        """Whether a state that was set stays although the operation raises afterwards."""
         self.sent: list[Message] = []
 
     @property

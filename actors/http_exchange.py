@@ -88,7 +88,8 @@ class Exchange:
 
     def _pause(self, response: DurableHttpResponse) -> Task[None]:
         execution = self._execution
-        delay = poll_delay(response, moment(execution.now))
+        usual = execution.app.http_poll_interval
+        delay = poll_delay(response, moment(execution.now), usual)
         pause: Task[None] = Task(execution.kernel, "timer")
         timer = execution.open_timer(
             execution.now + delay // MICROSECOND, lambda: pause.resolve(None)

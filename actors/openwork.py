@@ -133,3 +133,11 @@ def open_work(turns: list[Turn]) -> OpenWork:
             if turn.notes.awaited is not None:
                 work.awaited = turn.notes.awaited
     return work
+
+
+def last_awaited(turns: list[Turn]) -> list[str]:
+    """Names of the events that were waited for when the last of these turns ended."""
+    for turn in reversed(turns):
+        if turn.notes is not None and turn.notes.awaited is not None:
+            return turn.notes.awaited
+    return []

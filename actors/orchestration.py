@@ -20,7 +20,7 @@ from .app import App
 from .calls import unlocks
 from .context import OrchestrationContext
 from .definitions import OrchestrationDefinition
-from .effects import Effects, Parked
+from .effects import Effects, Parked, parked_by
 from .emptiness import new_deque, new_dict, new_list
 from .errors import DefinitionNotFoundError, NonDeterminismError
 from .failure import FailureDetails
@@ -47,13 +47,14 @@ from .history import (
     TurnNotes,
 )
 from .messages import Message, payload_size
-from .openwork import OpenWork, open_work
+from .openwork import OpenWork, last_awaited, open_work
 from .outcomes import Continued, Raised, Returned
 from .outgoing import start_of, to_entity, told_to_parent
 from .raised import NO_NAMES
 from .replay import TURN_BYTES_MAX, Execution, Identity
 from .rewind import rewound
 from .status import Status
+from .trail import Trail, followed
 
 Ids = Callable[[], str]
 
@@ -99,6 +100,8 @@ class Orchestration:
     unreadable: Parked | None = None
     """Why its log cannot be read; then nothing but termination is possible."""
     execution: Execution | None = None
+    trail: Trail | None = None
+    """Its place in a trace, once it has begun and if it is traced."""
     waiting: list[Message] = Factory(new_list)
     """Messages that came before its start."""
     _awaited: list[str] = NO_NAMES
@@ -127,7 +130,7 @@ class Orchestration:
         except DefinitionNotFoundError as error:
             return self._park(effects, Parked("missing definition", str(error)))
         except NonDeterminismError as error:
-            return self._park(effects, _mismatch(error))
+            return self._park(effects, parked_by(error))
         return effects
 
     @property
@@ -191,6 +194,7 @@ class Orchestration:
             event.version = self.version = self.app.orchestration_of(self.name).version
         self._definition()  # Without code it stays not begun: the start is tried again.
         self.begun = True
+        self.trail = followed(None, self.id, event, effects.now)
         self.parent, self.input, self.tags = event.parent, event.input, event.tags
         self.inbox.extendleft(reversed(self.waiting))
         self.waiting.clear()
@@ -202,6 +206,8 @@ class Orchestration:
     def _apply(self, event: AnyEvent, events: list[AnyEvent], effects: Effects) -> bool:
         execution = self._awake(effects.now)
         events.append(event)
+        if self.trail is not None:
+            effects.passages += self.trail.answered(event)
         execution.now = max(execution.now, effects.now)
         execution.apply(event)
         self._note_suspension(event, effects)
@@ -234,9 +240,11 @@ class Orchestration:
         return execution
 
     def _wake(self, execution: Execution, history: list[Turn], now: int) -> Execution:
-        self._awaited = _last_awaited(history)
+        self._awaited = last_awaited(history)
         self.custom_status = execution.custom_status or self.custom_status
         execution.custom_status = self.custom_status
+        if self.trail is not None:
+            self.trail.recall(OpenWork.of(execution), execution.held)
         self.execution, self.history = execution, None
         execution.now = max(execution.now, now)
         return execution
@@ -261,7 +269,7 @@ class Orchestration:
         except DefinitionNotFoundError as error:
             return Parked("missing definition", str(error))
         except NonDeterminismError as error:
-            return _mismatch(error)
+            return parked_by(error)
         return None
 
     # What a turn leaves
@@ -271,6 +279,8 @@ class Orchestration:
         execution = self._awake(effects.now)
         asked = execution.take_asked()
         called_off, execution.called_off = execution.called_off, []
+        if self.trail is not None:
+            effects.passages += self.trail.recorded(asked, called_off, effects.now)
         self._do(asked, called_off, effects)
         if called_off:
             effects.called_off.extend(called_off)
@@ -351,6 +361,10 @@ class Orchestration:
             self.tags,
             carryover=outcome.carryover,
         )
+        if self.trail is not None:
+            done = ExecutionCompleted(effects.now, Status.CONTINUED_AS_NEW)
+            effects.passages += self.trail.ended(done)
+            started.trace, self.trail = self.trail.parent, None
         effects.sent.append(Message(self.id, started))
 
     def _end(self, done: ExecutionCompleted, events: list[AnyEvent], effects: Effects) -> None:
@@ -365,6 +379,8 @@ class Orchestration:
         self.status, self.output, self.failure = done.status, done.result, done.failure
         self.completed, self.open_activities = effects.now, False
         effects.changed = True
+        if self.trail is not None:
+            effects.passages += self.trail.ended(done)
         self.close()
         self._tell_parent(done, effects)
 
@@ -387,6 +403,8 @@ class Orchestration:
             work = self._open_work([])
             effects.turns[-1].events.extend([event, done])
         else:
+            if self.trail is not None and self.execution is None:
+                self.trail.recall(work)
             self._append(Turn(effects.now, [*events, event, done]), effects)
         effects.all_called_off = True
         effects.timers_cut.extend(work.timers)
@@ -427,6 +445,7 @@ class Orchestration:
             raise
         self._wake(execution, kept, effects.now)
         self._revive(effects)
+        self.trail = followed(self.trail, self.id, event, effects.now)
         event.previous_execution_id = before
         effects.reset = True
         for turn in kept:
@@ -455,6 +474,8 @@ class Orchestration:
     def _reopen(self, execution: Execution, effects: Effects) -> None:
         """Ask again for what is open: whatever answered before did so to the failed execution."""
         work = OpenWork.of(execution)
+        if self.trail is not None:
+            self.trail.reopen(work, effects.turns)
         effects.activities[:] = work.activities.values()
         effects.timers_set[:] = work.timers.values()
         effects.sent[:] = [m for m in effects.sent if not _asks_for_outcome(m.event)]
@@ -476,21 +497,3 @@ def _asks_for_outcome(event: AnyEvent) -> bool:
     if isinstance(event, ExecutionStarted):
         return event.parent is not None
     return isinstance(event, (EntityOperationCalled, EntityLockRequested))
-
-
-def _last_awaited(history: list[Turn]) -> list[str]:
-    for turn in reversed(history):
-        if turn.notes is not None and turn.notes.awaited is not None:
-            return turn.notes.awaited
-    return []
-
-
-def _mismatch(error: NonDeterminismError) -> Parked:
-    return Parked(
-        "non-determinism",
-        str(error),
-        error.recorded,
-        error.actual,
-        error.source,
-        list(error.listing),
-    )

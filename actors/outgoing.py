@@ -35,6 +35,7 @@ def start_of(parent: "Orchestration", event: SubOrchestrationInstanceCreated) ->
         None if event.detached else waits,
         event.tags,
         event.due,
+        trace=event.trace,
     )
     # A start that nobody waits for is admitted at once, and waits there for its time: it can be
     # seen, sent events and terminated before.

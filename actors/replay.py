@@ -193,6 +193,11 @@ class Execution:
             self.section.granted = True
         self._release()
 
+    @property
+    def held(self) -> list[AnyEvent]:
+        """What is recorded, and given to the code later."""
+        return self._held
+
     def expects(self, event: AnyEvent) -> bool:
         """Whether this event can still make a difference: stale and repeated ones cannot."""
         match event:

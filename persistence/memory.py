@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from attrs import evolve
 
@@ -29,6 +29,7 @@ from .records import (
     Stored,
     TimerRow,
     TurnRow,
+    Whole,
 )
 
 
@@ -179,11 +180,31 @@ class MemoryStore:
                     raise InstanceAlreadyExistsError(existing.id, existing.status)
                 begun[start.row.id] = _copied(start.row)
             self._instances.update(begun)
-            for message in messages:
-                self._inbox_position -= 1
-                row = evolve(message, position=self._inbox_position)
-                self._messages[row.position] = row
+            self._put(messages)
             self._version += 1
+
+    def _put(self, messages: Iterable[MessageRow]) -> None:
+        for message in messages:
+            self._inbox_position -= 1
+            row = evolve(message, position=self._inbox_position)
+            self._messages[row.position] = row
+
+    def install(self, wholes: Sequence[Whole]) -> list[str]:
+        with self._lock:
+            ids = [whole.id for whole in wholes]
+            in_the_way = {i for i, times in Counter(ids).items() if times > 1 or self._whole(i)}
+            for whole in wholes if not in_the_way else ():
+                if whole.instance:
+                    self._instances[whole.id] = _copied(whole.instance)
+                if whole.entity:
+                    self._entities[whole.id] = evolve(whole.entity)
+                if whole.turns:
+                    self._turns[whole.id] = {turn.sequence: evolve(turn) for turn in whole.turns}
+                for timer in whole.timers:
+                    self._timers[timer.instance_id, timer.timer_id] = evolve(timer)
+                self._put(whole.messages)
+            self._version += not in_the_way
+            return sorted(in_the_way)
 
     def purge(self, ids: Collection[str]) -> list[str]:
         with self._lock:
@@ -270,6 +291,25 @@ class MemoryStore:
                 and _within(row.updated, updated_from, updated_to)
             ]
             return page_of(rows[:limit], size, lambda row: (0, row.id))
+
+    def export(self, ids: Collection[str] | None = None) -> Iterator[Whole]:
+        with self._lock:
+            if ids is None:
+                targets = {message.target for message in self._messages.values()}
+                ids = self._instances.keys() | self._entities.keys() | targets
+            wholes = [self._whole(actor_id) for actor_id in sorted(set(ids))]
+        return (whole for whole in wholes if whole)
+
+    def _whole(self, actor_id: str) -> Whole | None:
+        whole = Whole(
+            actor_id,
+            self.instance(actor_id),
+            self.entity(actor_id),
+            self.history(actor_id),
+            _by_due(t for t in self._timers.values() if t.instance_id == actor_id),
+            _by_age(m for m in self._messages.values() if m.target == actor_id),
+        )
+        return whole if whole.exists else None
 
     def backlog(self, target: str) -> int:
         with self._lock:

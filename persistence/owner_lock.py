@@ -2,6 +2,8 @@
 
 import os
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from ..actors.errors import StoreError, StoreInUseError
@@ -25,6 +27,10 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+_ATTEMPTS, _PAUSE_SECONDS = 5, 0.01
+"""`holder` takes a free lock for a moment, which must not refuse the store to an owner."""
+
+
 class OwnerLock:
     """Exclusive and advisory, on a file beside the store that stays there when it is free.
 
@@ -46,9 +52,9 @@ class OwnerLock:
                 "make the folder writable for this process"
             ) from error
         try:
-            _try_lock(descriptor)
+            _insist(descriptor)
         except OSError as error:
-            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+            holder = _name_in(descriptor)
             os.close(descriptor)
             raise StoreInUseError(
                 f"{self._store} is owned by the process with pid {holder}; "
@@ -63,3 +69,35 @@ class OwnerLock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
+
+    def holder(self) -> str | None:
+        """The pid of the process that holds it, or None when it is free; creates nothing."""
+        try:
+            descriptor = os.open(self._path, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(
+                f"cannot open the lock file {self._path}: {error.strerror}; "
+                "make it readable for this process"
+            ) from error
+        try:
+            _insist(descriptor)
+        except OSError:
+            return _name_in(descriptor)
+        finally:
+            os.close(descriptor)
+        return None
+
+
+def _insist(descriptor: int) -> None:
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(OSError):
+            _try_lock(descriptor)
+            return
+        time.sleep(_PAUSE_SECONDS)
+    _try_lock(descriptor)
+
+
+def _name_in(descriptor: int) -> str:
+    return os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"

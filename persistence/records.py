@@ -132,6 +132,24 @@ class Stored:
 
 
 @define
+class Whole:
+    """All that is stored of one orchestration or entity."""
+
+    id: str
+    instance: InstanceRow | None = None
+    entity: EntityRow | None = None
+    turns: list[TurnRow] = Factory(list[TurnRow])
+    timers: list[TimerRow] = Factory(list[TimerRow])
+    messages: list[MessageRow] = Factory(list[MessageRow])
+    """The mailbox's, then the inbox's, each oldest first; positions mean nothing elsewhere."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything; an entity without state may have messages only."""
+        return bool(self.instance or self.entity or self.messages)
+
+
+@define
 class Pending:
     """What a new owner finds to do."""
 

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import orjson
 from ..actors.errors import ClaimLostError, InstanceAlreadyExistsError, StaleOwnerError
 from ..actors.identity import is_entity
 from ..actors.status import TERMINAL, Status
+from . import sqlite_archive
 from .owner_lock import OwnerLock
 from .paging import checked_size, key_of, page_of
 from .records import (
@@ -26,6 +27,7 @@ from .records import (
     Stored,
     TimerRow,
     TurnRow,
+    Whole,
 )
 from .sqlite_conditions import between, conditions, joined, prefixed
 from .sqlite_file import Durability, SQLiteFile
@@ -203,6 +205,9 @@ class SQLiteStore:
             purged.update(gone)
         return [instance_id for instance_id in asked if instance_id in purged]
 
+    def install(self, wholes: Sequence[Whole]) -> list[str]:
+        return sqlite_archive.install(self._file, wholes)
+
     def take_reply(self, request_id: str) -> str | None:
         with self._file.reading() as database:
             # Clients ask often while there is nothing yet: that must not hinder commits.
@@ -295,6 +300,9 @@ class SQLiteStore:
                 limit,
             )
         return page_of([EntityRow(*row) for row in rows], size, lambda row: (0, row.id))
+
+    def export(self, ids: Collection[str] | None = None) -> Iterator[Whole]:
+        return sqlite_archive.export(self._file, ids)
 
     def backlog(self, target: str) -> int:
         with self._file.reading() as database:

@@ -18,7 +18,7 @@ _SYNCHRONOUS = {"full": "FULL", "relaxed": "NORMAL"}
 _SQLITE_MIN = (3, 38)
 """The first with `->>`; STRICT and RETURNING are older."""
 
-_APPLICATION_ID = 0x50726472
+APPLICATION_ID = 0x50726472
 """'Prdr' in the file's header: tells our databases from those of other programs."""
 
 _FULLY_CHECKED_BYTES_MAX = 16 << 20
@@ -192,7 +192,7 @@ class SQLiteFile:
         # One transaction, or else what another process creates in between looks foreign.
         database.execute("BEGIN")
         try:
-            ours = _number(database, "application_id") == _APPLICATION_ID
+            ours = _number(database, "application_id") == APPLICATION_ID
             (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         finally:
             _end_transaction(database)
@@ -231,7 +231,7 @@ class SQLiteFile:
                 for statement in statements:
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {number}")
-            database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             database.execute("COMMIT")
         finally:
             _end_transaction(database)

@@ -15,7 +15,7 @@
 7.  All methods may block and may be called from any thread; `commit` from one at a time.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Protocol
 
 from ..actors.status import Status
@@ -31,6 +31,7 @@ from .records import (
     Start,
     Stored,
     TurnRow,
+    Whole,
 )
 
 
@@ -89,6 +90,14 @@ class Store(Protocol):
         """Delete these terminal orchestrations with all that belongs to them; returns which."""
         ...
 
+    def install(self, wholes: Sequence[Whole]) -> list[str]:
+        """Write what `export` gave, all or nothing; returns the ids that are in the way, by id.
+
+        In the way is whatever exists here, and whatever comes twice. Messages go to the inbox. A
+        living owner does not learn of unfinished work in it before it recovers.
+        """
+        ...
+
     def take_reply(self, request_id: str) -> str | None:
         """The answer to a request, which is forgotten with this; None while there is none.
 
@@ -141,6 +150,10 @@ class Store(Protocol):
         transient: bool = False,
     ) -> Page[EntityRow]:
         """Entities by id, those without state only if `transient`; prefix is `@name@keyprefix`."""
+        ...
+
+    def export(self, ids: Collection[str] | None = None) -> Iterator[Whole]:
+        """These orchestrations and entities, or all, as of one moment, by id; unknown ones not."""
         ...
 
     def backlog(self, target: str) -> int:

@@ -31,6 +31,7 @@ from ..actors.history import Payload, TaskCompleted, TaskFailed, TaskScheduled
 from ..actors.messages import Message
 from .clock import Bell, Clock
 from .elsewhere import FailedElsewhereError, ThreadBody, run_in_process
+from .instruments import Attempt, Instruments
 from .lanes import loop_door
 from .outcome import passes_through
 from .places import Places
@@ -59,6 +60,8 @@ class Job:
     needs: "tuple[Places[Job], ...]" = ()
     """Where it has to get a place before it may run, in this order."""
     holds: "tuple[Places[Job], ...]" = ()
+    attempt: Attempt | None = None
+    """What telemetry knows of it, while it runs and if there is any."""
     left_behind: bool = False
     """Whether its thread goes on although nobody waits for it: that one gives its places back."""
 
@@ -101,6 +104,13 @@ class Activities:
         self._group: anyio.abc.TaskGroup | None = None
         self._drained = Bell()
         self._performed: set[Job] = set()
+        self.instruments: Instruments | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many attempts are due and wait for a worker or a place."""
+        lines = (*self._places.values(), self._threads, self._processes)
+        return len(self._queue) + sum(places.waiting for places in lines)
 
     @property
     def executing(self) -> int:
@@ -271,6 +281,9 @@ class Activities:
     async def _perform(self, job: Job, scope: anyio.CancelScope) -> None:
         self._performed.add(job)
         job.scope = scope
+        if self.instruments is not None:
+            job.attempt = self.instruments.attempt(job.instance_id, job.execution_id, job.event)
+        outcome: TaskCompleted | TaskFailed | None = None
         try:
             if job.event.timeout is not None:
                 self._limit_time(job, job.event.timeout)
@@ -279,9 +292,11 @@ class Activities:
             if not job.unwanted:
                 self._send(job, outcome)
         except anyio.get_cancelled_exc_class():
-            self._cut_short(job)
+            outcome = self._cut_short(job)
             raise
         finally:
+            if job.attempt is not None:
+                job.attempt.ended(outcome)
             job.scope = None
             if job.timer is not None:
                 self._withdraw_timer(job)
@@ -289,11 +304,15 @@ class Activities:
             if not self._performed:
                 self._drained.ring()
 
-    def _cut_short(self, job: Job) -> None:
+    def _cut_short(self, job: Job) -> TaskFailed | None:
+        """Report it when it took too long; otherwise nobody wants to know."""
         self._forget(job)
-        if job.timed_out and not job.unwanted:
-            text = f"activity {job.event.name!r} took longer than {job.event.timeout:g} s"
-            self._send(job, self._failed(job, FailureDetails("TimeoutError", text)))
+        if not job.timed_out or job.unwanted:
+            return None
+        text = f"activity {job.event.name!r} took longer than {job.event.timeout:g} s"
+        outcome = self._failed(job, FailureDetails("TimeoutError", text))
+        self._send(job, outcome)
+        return outcome
 
     def _limit_time(self, job: Job, seconds: float) -> None:
         def too_late() -> None:
@@ -336,22 +355,28 @@ class Activities:
             context_of_call = _context(job, in_process=definition.executor == "process")
             position = definition.context_position
             arguments = definition.signature.with_context(arguments, position, context_of_call)
+        function = definition.function
+        if job.attempt is not None:
+            function = job.attempt.around(function, definition.executor)
         if definition.executor == "loop":
             context = contextvars.copy_context()
-            called = context.run(definition.function, *arguments)
+            called = context.run(function, *arguments)
             value = await _in_context(called, context, self._wait_elsewhere)
         else:
-            value = await self._run_elsewhere(job, definition, arguments)
+            value = await self._run_elsewhere(job, definition, function, arguments)
         return codec.write(value, f"result of {name}")
 
     async def _run_elsewhere(
-        self, job: Job, definition: ActivityDefinition, arguments: tuple[Any, ...]
+        self,
+        job: Job,
+        definition: ActivityDefinition,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
     ) -> Any:
         self._wait_elsewhere()
         if definition.executor == "process":
-            function, name = definition.function, definition.name
-            return await run_in_process(name, function, arguments, self._unlimited)
-        body = ThreadBody(definition.function, arguments)
+            return await run_in_process(definition.name, function, arguments, self._unlimited)
+        body = ThreadBody(function, arguments)
         try:
             return await anyio.to_thread.run_sync(
                 body, abandon_on_cancel=True, limiter=self._unlimited

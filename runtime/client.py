@@ -17,12 +17,16 @@ from ..actors.identity import EntityId, checked_instance_id
 from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import checked_tags, orchestration_call
+from ..actors.trace import TraceContext, checked_trace
 from ..persistence.store import Store
+from .check_status import CheckStatus
 from .connection import Connection
 from .control import Control, Reuse
 from .entity_queries import EntityQueries
 from .gateway import Gateway
 from .handles import ClientEntity, Instance
+from .instruments import Telemetry
+from .management import ManagementUrl
 from .queries import checked_statuses
 
 R = TypeVar("R")
@@ -33,19 +37,26 @@ Ts = TypeVarTuple("Ts")
 PAGE_SIZE = 100
 
 
-class Client(Control, EntityQueries):
+class Client(Control, EntityQueries, CheckStatus):
     """See the module's docstring.
 
     `runtime.client` is one. In another process, `async with Client("sqlite:///app.db") as client:`
     is one as well: what it sends is durable at once, and acted upon by the process that runs the
     App, now or when it starts. Functions need the `app` that they are registered with; names do
-    not.
+    not. `management` says where the HTTP management API is that its links lead to; `telemetry` is a
+    `perdure.telemetry.Telemetry`, to carry on the caller's trace.
     """
 
     def __init__(
-        self, store: str | os.PathLike[str] | Store | Gateway, app: App | None = None
+        self,
+        store: str | os.PathLike[str] | Store | Gateway,
+        app: App | None = None,
+        *,
+        management: ManagementUrl | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
-        self._connection = Connection(store, app)
+        self._connection = Connection(store, app, telemetry)
+        self.management = management if management is not None else ManagementUrl()
 
     @property
     def gateway(self) -> Gateway:
@@ -71,6 +82,7 @@ class Client(Control, EntityQueries):
         tags: Mapping[str, str] | None = None,
         start_at: datetime | None = None,
         reuse: Collection[Status] = Reuse.NON_RUNNING,
+        trace_context: TraceContext | None = None,
     ) -> Instance[R]: ...
     @overload
     async def start_new(
@@ -82,6 +94,7 @@ class Client(Control, EntityQueries):
         tags: Mapping[str, str] | None = None,
         start_at: datetime | None = None,
         reuse: Collection[Status] = Reuse.NON_RUNNING,
+        trace_context: TraceContext | None = None,
     ) -> Instance[R]: ...
     @overload
     async def start_new(
@@ -94,6 +107,7 @@ class Client(Control, EntityQueries):
         tags: Mapping[str, str] | None = None,
         start_at: datetime | None = None,
         reuse: Collection[Status] = Reuse.NON_RUNNING,
+        trace_context: TraceContext | None = None,
     ) -> Instance[R]: ...
     @overload
     async def start_new(
@@ -105,6 +119,7 @@ class Client(Control, EntityQueries):
         tags: Mapping[str, str] | None = None,
         start_at: datetime | None = None,
         reuse: Collection[Status] = Reuse.NON_RUNNING,
+        trace_context: TraceContext | None = None,
     ) -> Instance[Any]: ...
     async def start_new(  # type: ignore[misc]  # mypy does not match *Ts with *Any
         self,
@@ -116,12 +131,14 @@ class Client(Control, EntityQueries):
         tags: Mapping[str, str] | None = None,
         start_at: datetime | None = None,
         reuse: Collection[Status] = Reuse.NON_RUNNING,
+        trace_context: TraceContext | None = None,
     ) -> Instance[Any]:
         """Start an orchestration, at once or at `start_at`; atomic.
 
         Of any number of callers with one id exactly one starts it; the others get
         `InstanceAlreadyExistsError`. `reuse` says in which statuses an older instance of that id
-        gives way. Raises `InstanceIdError`, `PayloadError` and `ArityError` for bad input, and
+        gives way. `trace_context` says what caused it, in place of what is current; for requests
+        from elsewhere. Raises `InstanceIdError`, `PayloadError` and `ArityError` for bad input, and
         `DefinitionNotFoundError` for a function or version that is not registered.
         """
         gateway = self.gateway
@@ -142,6 +159,7 @@ class Client(Control, EntityQueries):
             None,
             checked_tags(tags),
             micros(start_at) if start_at is not None else None,
+            trace=checked_trace(trace_context),
         )
         await gateway.start(chosen, event, reuse, fresh=fresh)
         return Instance(self, chosen, call.type)

@@ -11,21 +11,28 @@ from ..persistence.opening import checked_place, open_store
 from ..persistence.store import Store
 from .clock import SystemClock, new_id
 from .gateway import Gateway, StoreGateway
+from .instruments import Telemetry, checked_telemetry
 from .lanes import ThreadLane, run_in
 
 
 class Connection:
     """Opens what a client was given, and closes only what it has opened."""
 
-    def __init__(self, store: str | os.PathLike[str] | Store | Gateway, app: App | None) -> None:
+    def __init__(
+        self,
+        store: str | os.PathLike[str] | Store | Gateway,
+        app: App | None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self._given = store
         self._app = app
+        self._telemetry = checked_telemetry(telemetry)
         self._lane: ThreadLane | None = None
         self._opened: Store | None = None
         self._gateway: Gateway | None = None
         self._thread = threading.get_ident()
         if not isinstance(store, (str, os.PathLike)) and hasattr(store, "watch"):
-            self._gateway = cast("Gateway", store)
+            self._gateway = self._traced(cast("Gateway", store))
 
     @property
     def gateway(self) -> Gateway:
@@ -56,7 +63,10 @@ class Connection:
             self._lane.close()
             raise
         app = self._app if self._app is not None else App("client")
-        self._gateway = StoreGateway(app, SystemClock(), new_id, store, self._lane)
+        self._gateway = self._traced(StoreGateway(app, SystemClock(), new_id, store, self._lane))
+
+    def _traced(self, gateway: Gateway) -> Gateway:
+        return gateway if self._telemetry is None else self._telemetry.gateway(gateway)
 
     def close(self) -> None:
         """Disconnect."""

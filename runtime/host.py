@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +20,9 @@ from .activities import Activities
 from .client import Client
 from .clock import Bell, Clock, IdSource, SystemClock, new_id
 from .gateway import LocalGateway
+from .hooks import Hook, Hooks, checked_hooks
 from .http_activity import http_activity
+from .instruments import Instruments, Telemetry, checked_telemetry
 from .lanes import Lane, LaneMaker, ThreadLane, run_in
 from .observing import Audience, Observer
 from .partition import Partition, ReadyQueue
@@ -28,6 +31,8 @@ from .restore import Restorer
 from .seclusion import refuse_blocking_calls
 from .settings import settings_from
 from .timers import Timers
+from .vitals import Vitals
+from .webhooks import Webhook
 
 logger = logging.getLogger("perdure.runtime")
 
@@ -52,10 +57,12 @@ def real_seams() -> Seams:
 class Runtime:
     """Runs an App over a store: `async with Runtime(app, store="sqlite:///app.db") as runtime:`.
 
-    `store` is a URL, a path, or a store object; settings are keywords, see `Settings`. Entering
-    recovers what was unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what
-    runs, and cancels the rest, which goes on at the next start. Raises `StoreInUseError` when
-    another runtime owns the store.
+    `store` is a URL, a path, or a store object; settings are keywords, see `Settings`. `hooks` are
+    functions called with each `LifecycleEvent`, and `Webhook`s that it is sent to; `telemetry` is a
+    `perdure.telemetry.Telemetry`, which makes spans and metrics. Entering recovers what was
+    unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what runs, and cancels
+    the rest, which goes on at the next start. Raises `StoreInUseError` when another runtime owns
+    the store.
     """
 
     def __init__(
@@ -63,6 +70,8 @@ class Runtime:
         app: App,
         store: str | os.PathLike[str] | Store = "memory://",
         *,
+        hooks: Sequence[Hook | Webhook] = (),
+        telemetry: Telemetry | None = None,
         seams: Seams | None = None,
         **settings: Any,
     ) -> None:
@@ -81,6 +90,9 @@ class Runtime:
         self._group: anyio.abc.TaskGroup | None = None
         self._lanes: list[Lane] = []
         self._observers: list[Observer] = []
+        self._given_hooks = checked_hooks(hooks)
+        self._telemetry = checked_telemetry(telemetry)
+        self._instruments: Instruments | None = None
         self._entered = False
         self._dead = False
 
@@ -107,6 +119,11 @@ class Runtime:
     def timers(self) -> Timers:
         """What is to happen later, for tests and tools."""
         return self._timers
+
+    @property
+    def hooks(self) -> Hooks:
+        """The lifecycle hooks, with what became of their calls; for tests and tools."""
+        return self._hooks
 
     def observe(self, observer: Observer) -> None:
         """Show this observer every turn, from the entering of the runtime on."""
@@ -148,6 +165,7 @@ class Runtime:
         group.start_soon(self._timers.run)
         group.start_soon(self._live)
         group.start_soon(self._recovery.poll)
+        self._hooks.open(group)
         return self
 
     async def _own(self) -> Store:
@@ -173,19 +191,33 @@ class Runtime:
             store, settings, seams.clock, self._timers, restorer, (writer, loader), seams.ready
         )
         self._partition.pipeline.epoch = self._epoch
-        if self._observers:
-            self._partition.audience = Audience(self._observers)
+        self._hooks = Hooks(
+            self._given_hooks, settings.hook_events_max, self.app.name, seams.clock, seams.new_id
+        )
         self._activities = Activities(
             self.app, settings, seams.clock, self._timers, self._partition.deliver
         )
         self._recovery = Recovery(
             store, settings, seams.clock, self._timers, loader, self._partition
         )
+        observers = [*self._observers, self._hooks] if self._hooks.lines else [*self._observers]
+        if self._telemetry is not None:
+            observers.append(self._instrumented(self._telemetry, seams.clock))
+        if observers:
+            self._partition.audience = Audience(observers)
         gateway = LocalGateway(
             self.app, seams.clock, seams.new_id, store, self._partition, (writer, reader)
         )
-        self._client = Client(gateway)
+        self._client = Client(gateway, management=settings.management, telemetry=self._telemetry)
         self._clock = seams.clock
+
+    def _instrumented(self, telemetry: Telemetry, clock: Clock) -> Instruments:
+        vitals = Vitals(self._partition, self._activities)
+        instruments = self._instruments = telemetry.instruments(clock, vitals)
+        self._partition.pipeline.instruments = instruments
+        self._activities.instruments = instruments
+        self._recovery.instruments = instruments
+        return instruments
 
     async def _live(self) -> None:
         """Take turns; when a commit fails, drop memory and recover it from the store."""
@@ -249,6 +281,7 @@ class Runtime:
         finally:
             self._client = None
             self._partition.close(RuntimeClosedError("the runtime was left; enter another one"))
+            self._hooks.close()
             self._let_go()
 
     async def _end(self, error: BaseException | None) -> bool | None:
@@ -274,6 +307,7 @@ class Runtime:
         with anyio.move_on_after(self.settings.drain_timeout):
             await self._activities.drain()
             await self._partition.settled()
+            await self._hooks.drain()
         running = self._activities.running()
         if running:
             logger.warning(
@@ -281,6 +315,8 @@ class Runtime:
             )
 
     def _let_go(self) -> None:
+        if self._instruments is not None:
+            self._instruments.close()
         for lane in self._lanes:
             lane.close()
         self._lanes = []

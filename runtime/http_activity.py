@@ -86,20 +86,27 @@ def _authorization(app: App, request: DurableHttpRequest) -> dict[str, str]:
     return {"Authorization": f"Bearer {app.token_provider(source)}"}
 
 
-def _sent(
-    request: DurableHttpRequest, headers: dict[str, str], cap: int, cancelled: Callable[[], bool]
-) -> DurableHttpResponse:
+def answer_of(request: DurableHttpRequest, headers: dict[str, str]) -> Any:
+    """Send it; returns the answer, of which nothing was read yet, as a context manager.
+
+    Raises `HttpRequestError` and `TimeoutError` when there is none.
+    """
     data = None if request.content is None else request.content.encode()
     asked = urllib.request.Request(  # noqa: S310 - the request takes http and https only
         request.uri, data, headers, method=request.method
     )
     try:
-        answer: Any = _opener().open(asked, timeout=request.timeout)
+        return _opener().open(asked, timeout=request.timeout)
     except HTTPError as error:
-        answer = error
+        return error
     except (OSError, HTTPException, ValueError) as error:
         raise _failed(request, error) from error
-    with answer:
+
+
+def _sent(
+    request: DurableHttpRequest, headers: dict[str, str], cap: int, cancelled: Callable[[], bool]
+) -> DurableHttpResponse:
+    with answer_of(request, headers) as answer:
         try:
             body = _body(answer, cap, cancelled)
         except (OSError, HTTPException) as error:

@@ -135,6 +135,11 @@ class Partition:
         """How many async entity operations run now."""
         return len(self._operations)
 
+    @property
+    def ready(self) -> int:
+        """How many actors wait for their turn."""
+        return len(self._ready)
+
     def now(self) -> int:
         """The current time."""
         return self._clock.now()

@@ -10,6 +10,7 @@ from functools import partial
 from ..persistence.records import Commit
 from ..persistence.store import Store
 from .batch import Batch
+from .instruments import Instruments
 from .lanes import Lane
 
 
@@ -24,6 +25,7 @@ class Pipeline:
         self.batch = Batch()
         self.commits = 0
         self.failure: BaseException | None = None
+        self.instruments: Instruments | None = None
         self._in_flight: tuple[Batch, Commit] | None = None
         self._written = False
 
@@ -39,7 +41,10 @@ class Pipeline:
         batch, self.batch = self.batch, Batch()
         commit = batch.sealed(self.epoch)
         self._in_flight = batch, commit
-        self._lane.submit(partial(self._store.commit, commit), partial(self._done, batch))
+        write = partial(self._store.commit, commit)
+        if self.instruments is not None:
+            write = partial(self.instruments.commit, write, len(batch.touched))
+        self._lane.submit(write, partial(self._done, batch))
 
     def _done(self, batch: Batch, _: None, error: BaseException | None) -> None:
         if self._in_flight is None or self._in_flight[0] is not batch:

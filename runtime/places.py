@@ -14,6 +14,11 @@ class Places(Generic[T]):
         self._taken = 0
         self._line: deque[T] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many stand in line."""
+        return len(self._line)
+
     def take(self, who: T) -> bool:
         """Take a place, or stand in line; returns whether there was one."""
         if self._taken < self._most:

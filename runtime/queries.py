@@ -9,19 +9,20 @@ import orjson
 from ..actors.errors import (
     InstanceNotFoundError,
 )
-from ..actors.moments import micros, moment
+from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import checked_tags
-from ..actors.wire import event_document
 from ..persistence.records import InstanceRow, Query
 from ..persistence.store import Store
 from .clock import time_limit
 from .gateway import Gateway
+from .progress import Follower, HistoryMark
 from .restore import turn
 from .views import (
     HistoryEvent,
     InstancePage,
     InstanceStatus,
+    history_events,
     instance_status,
 )
 from .waiting import waiting_for
@@ -67,7 +68,7 @@ class Queries:
             if show_history or show_waiting:
                 turns = [turn(recorded) for recorded in store.history(instance_id)]
                 if show_history:
-                    status.history = _events(turns)
+                    status.history = history_events(turns)
                 if show_waiting:
                     status.waiting_for = waiting_for(row, turns, store, app, now)
             return status
@@ -82,15 +83,7 @@ class Queries:
 
     async def export_history(self, instance_id: str) -> str:
         """The current execution's history as JSON, for `perdure.testing.replay`."""
-        history = await self.get_history(instance_id)
-        documents = [
-            {
-                "type": item.event_type,
-                "at": micros(item.timestamp),
-                "event": event_document(item.event) if item.event is not None else None,
-            }
-            for item in history
-        ]
+        documents = [event.document() for event in await self.get_history(instance_id)]
         if documents:
             documents[0]["instance_id"] = instance_id
         return orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode()
@@ -101,6 +94,10 @@ class Queries:
         if status is None:
             raise InstanceNotFoundError(instance_id)
         return status.history or []
+
+    def follow(self, instance_id: str, *, after: HistoryMark | None = None) -> Follower:
+        """Follow an instance's progress to its end, from `after` on: see `Follower`."""
+        return Follower(self.gateway, instance_id, after)
 
     async def query(
         self,
@@ -254,13 +251,3 @@ def _query(
         tuple(checked_tags(tags).items()),
         parent_id,
     )
-
-
-def _events(turns: list[Any]) -> list[HistoryEvent]:
-    events: list[HistoryEvent] = []
-    for recorded in turns:
-        at = moment(recorded.at)
-        events.append(HistoryEvent("OrchestratorStarted", at, None))
-        events.extend(HistoryEvent(type(e).__name__, moment(e.at), e) for e in recorded.events)
-        events.append(HistoryEvent("OrchestratorCompleted", at, None))
-    return events

@@ -11,6 +11,7 @@ from ..actors.wire import UnreadableEventError
 from ..persistence.records import Due, MessageRow, Pending, Stored
 from ..persistence.store import Store
 from .clock import Bell, Clock
+from .instruments import Instruments
 from .lanes import Lane, run_in
 from .partition import Partition
 from .restore import message, turn
@@ -43,6 +44,7 @@ class Recovery:
         self._partition = partition
         self._ahead = round(settings.timer_horizon * 1_000_000)
         self._poll = round(settings.poll_interval * 1_000_000)
+        self.instruments: Instruments | None = None
         self._seen = 0
         """The newest inbox position that was delivered; they go down."""
 
@@ -88,6 +90,8 @@ class Recovery:
             parked = Parked("unreadable", f"message {row.position}: {error}")
             self._partition.residents.when_loaded(row.target, partial(self._park, parked))
             return
+        if self.instruments is not None and row.position < 0:
+            self.instruments.arrived(read)
         self._partition.later.deliver(read)
 
     def _park(self, parked: Parked, slot: Slot) -> None:

@@ -14,6 +14,7 @@ from ..actors.identity import is_entity
 from ..actors.messages import Message
 from ..actors.orchestration import Orchestration
 from ..actors.status import Status
+from ..actors.trail import followed
 from ..actors.wire import UnreadableEventError, read_event, read_events, read_failure, read_notes
 from ..persistence.records import EntityRow, InstanceRow, MessageRow, Stored, TurnRow
 from .settings import Settings
@@ -120,11 +121,12 @@ class Restorer:
 
     def _recall(self, actor: Orchestration, turns: list[Turn], restored: Restored) -> None:
         current = ""
-        for event in _beginnings(turns):
+        for at, event in _beginnings(turns):
             if isinstance(event, ExecutionRewound):
                 actor.lineage |= {current}
             else:
                 actor.parent, actor.begun = event.parent, True
+            actor.trail = followed(actor.trail, actor.id, event, at)
             current = event.execution_id
         if current and current != actor.execution_id:
             restored.stale = True
@@ -139,6 +141,7 @@ class Restorer:
                     lineage=actor.lineage,
                 )
             actor.begun, actor.parent, actor.turns_recorded = False, None, 0
+            actor.trail = None
             actor.lineage = frozenset()
         else:
             actor.history = turns
@@ -148,11 +151,11 @@ def _has_ended(turns: list[Turn]) -> bool:
     return any(isinstance(event, ExecutionCompleted) for event in turns[-1].events)
 
 
-def _beginnings(turns: list[Turn]) -> Iterator[ExecutionStarted | ExecutionRewound]:
+def _beginnings(turns: list[Turn]) -> Iterator[tuple[int, ExecutionStarted | ExecutionRewound]]:
     for recorded in turns:
         for event in recorded.events:
             if isinstance(event, (ExecutionStarted, ExecutionRewound)):
-                yield event
+                yield recorded.at, event
 
 
 def turn(row: TurnRow) -> Turn:

@@ -7,6 +7,9 @@ from math import inf
 from typing import Any, Literal
 
 from attrs import Attribute, field, fields, frozen
+from attrs.validators import instance_of
+
+from .management import ManagementUrl
 
 DURABILITIES = ("full", "relaxed")
 
@@ -63,6 +66,10 @@ class Settings:
     """How often the store is asked for what clients in other processes have sent."""
     timer_horizon: float = field(default=60.0, validator=_positive)
     """Timers due later than this are left on disk for the time being."""
+    hook_events_max: int = field(default=10_000, validator=_whole)
+    """How many lifecycle events may wait for one hook; what comes then is dropped and counted."""
+    management: ManagementUrl = field(factory=ManagementUrl, validator=instance_of(ManagementUrl))
+    """Where the HTTP management API is that the links of the client lead to."""
     history_warning: int = field(default=50_000, validator=_whole)
     """Turns of one execution after which a warning suggests continue-as-new."""
 

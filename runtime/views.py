@@ -6,14 +6,14 @@ from typing import Any
 import orjson
 from attrs import Factory, define, field, frozen
 
-from ..actors.codec import Codec
+from ..actors.codec import Codec, loads
 from ..actors.effects import Parked
 from ..actors.failure import FailureDetails
-from ..actors.history import AnyEvent
+from ..actors.history import AnyEvent, Turn
 from ..actors.identity import EntityId
-from ..actors.moments import moment
+from ..actors.moments import micros, moment
 from ..actors.status import Status
-from ..actors.wire import read_failure
+from ..actors.wire import event_document, read_failure
 from ..persistence.records import EntityRow, InstanceRow
 
 
@@ -26,6 +26,14 @@ class HistoryEvent:
     timestamp: datetime
     event: AnyEvent | None
     """None for `OrchestratorStarted` and `OrchestratorCompleted`, which frame each turn."""
+
+    def document(self) -> dict[str, Any]:
+        """This as plain JSON values, as `perdure.testing.replay` reads it."""
+        return {
+            "type": self.event_type,
+            "at": micros(self.timestamp),
+            "event": event_document(self.event) if self.event is not None else None,
+        }
 
 
 @frozen
@@ -165,9 +173,20 @@ class PurgeResult:
     instance_ids: list[str] = Factory(list[str])
 
 
+def history_events(turns: list[Turn]) -> list[HistoryEvent]:
+    """Turns as users see them, each within its frame."""
+    events: list[HistoryEvent] = []
+    for recorded in turns:
+        at = moment(recorded.at)
+        events.append(HistoryEvent("OrchestratorStarted", at, None))
+        events.extend(HistoryEvent(type(e).__name__, moment(e.at), e) for e in recorded.events)
+        events.append(HistoryEvent("OrchestratorCompleted", at, None))
+    return events
+
+
 def plain(payload: str | None) -> Any:
     """A payload without a type."""
-    return None if payload is None else orjson.loads(payload)
+    return None if payload is None else loads(payload)
 
 
 def parked_from(text: str | None) -> Parked | None:

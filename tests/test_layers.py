@@ -17,6 +17,7 @@ HOMES = {
     "runtime/cli": "perdure.cli",
     "runtime/functions": "perdure.functions",
     "runtime/telemetry": "perdure.telemetry",
+    "runtime/lint": "perdure.lint",
     "actors": "perdure.actors",
     "persistence": "perdure.persistence",
     "runtime": "perdure.runtime",
@@ -28,9 +29,10 @@ MAY_IMPORT = {
     "face": {"face", "runtime", "persistence", "actors"},
     "testing": {"testing", "face", "runtime", "persistence", "actors"},
     "http": {"http", "face", "runtime", "persistence", "actors"},
+    "lint": {"lint"},
     "telemetry": {"telemetry", "face", "runtime", "persistence", "actors"},
     "functions": {"functions", "http", "face", "runtime", "persistence", "actors"},
-    "cli": {"cli", "functions", "http", "face", "runtime", "persistence", "actors"},
+    "cli": {"cli", "functions", "http", "lint", "face", "runtime", "persistence", "actors"},
 }
 DOORS = MAY_IMPORT.keys() - {"actors", "persistence", "runtime"}
 LOOPS = {"anyio", "asyncio", "sniffio", "trio", "uvloop"}

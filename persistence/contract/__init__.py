@@ -9,6 +9,7 @@ No test is skipped for any store, as there is no difference to be declared: what
 its own way (durability, what happens to a closed one) is not in here.
 """
 
+from .archive import TestArchive
 from .claims import TestClaims
 from .commits import TestCommits
 from .entities import TestEntities
@@ -27,6 +28,7 @@ from .turns import TestTurns
 
 __all__ = [
     "OpenStore",
+    "TestArchive",
     "TestClaims",
     "TestCommits",
     "TestEntities",

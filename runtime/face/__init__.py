@@ -45,11 +45,18 @@ from perdure.actors.identity import EntityId as EntityId
 from perdure.actors.retry import RetryPolicy as RetryPolicy
 from perdure.actors.status import Status as Status
 from perdure.actors.tasks import Task as Task
+from perdure.actors.trace import TraceContext as TraceContext
 from perdure.runtime.client import Client as Client
 from perdure.runtime.control import Reuse as Reuse
 from perdure.runtime.handles import ClientEntity as ClientEntity
 from perdure.runtime.handles import Instance as Instance
 from perdure.runtime.host import Runtime as Runtime
+from perdure.runtime.lifecycle import Lifecycle as Lifecycle
+from perdure.runtime.lifecycle import LifecycleEvent as LifecycleEvent
+from perdure.runtime.management import ManagementUrl as ManagementUrl
+from perdure.runtime.progress import Follower as Follower
+from perdure.runtime.progress import HistoryMark as HistoryMark
+from perdure.runtime.progress import Progress as Progress
 from perdure.runtime.settings import Settings as Settings
 from perdure.runtime.views import EntityState as EntityState
 from perdure.runtime.views import HistoryEvent as HistoryEvent
@@ -57,6 +64,7 @@ from perdure.runtime.views import InstancePage as InstancePage
 from perdure.runtime.views import InstanceStatus as InstanceStatus
 from perdure.runtime.views import PurgeResult as PurgeResult
 from perdure.runtime.views import Waiting as Waiting
+from perdure.runtime.webhooks import Webhook as Webhook
 
 __version__ = "0.1.0"
 
@@ -76,7 +84,9 @@ __all__ = [
     "EntityProxy",
     "EntityState",
     "FailureDetails",
+    "Follower",
     "HistoryEvent",
+    "HistoryMark",
     "HttpRequestError",
     "HttpRetryPolicy",
     "Instance",
@@ -86,7 +96,10 @@ __all__ = [
     "InstancePage",
     "InstanceStateError",
     "InstanceStatus",
+    "Lifecycle",
+    "LifecycleEvent",
     "LockingRulesViolationError",
+    "ManagementUrl",
     "NonDeterminismError",
     "NotDurableError",
     "OperationNotFoundError",
@@ -96,6 +109,7 @@ __all__ = [
     "PayloadError",
     "PayloadTooLargeError",
     "PerdureError",
+    "Progress",
     "PurgeResult",
     "RegistrationError",
     "RetryPolicy",
@@ -113,7 +127,9 @@ __all__ = [
     "TaskFailedError",
     "TokenNotAvailableError",
     "TokenSource",
+    "TraceContext",
     "Waiting",
+    "Webhook",
     "__version__",
     "default_converter",
 ]

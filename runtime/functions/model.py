@@ -23,6 +23,9 @@ SUPPORTED_TRIGGERS: Final = frozenset(
 DURABLE_CLIENTS: Final = frozenset({"durableClient", "orchestrationClient"})
 """The binding of a client, by its name and by the one it had in version 1 of the extension."""
 
+SUPPORTED_BINDINGS: Final = DURABLE_CLIENTS | {"http"}
+"""Besides triggers."""
+
 RETURN: Final = "$return"
 """The name of the binding that takes what a function returns."""
 
@@ -81,6 +84,17 @@ class Function:
         return str(given) if given else self.name
 
     @property
+    def obstacle(self) -> str | None:
+        """Why nothing here can run it, if so: a trigger or a binding that is not supported."""
+        if self.trigger.type not in SUPPORTED_TRIGGERS:
+            return f"its trigger {self.trigger.type!r} is not supported"
+        strange = [b for b in self.bindings if b.type not in SUPPORTED_BINDINGS]
+        if not strange:
+            return None
+        shown = ", ".join(f"{b.name!r} ({b.type!r})" for b in strange)
+        return f"bindings of this kind are not supported: {shown}"
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names of its parameters; a `context` that is no binding's takes the host's."""
         return tuple(inspect.signature(self.call).parameters)
@@ -118,14 +132,14 @@ class FunctionsApp:
     """Take its modules out of the interpreter; the functions stay usable."""
 
     def triggered_by(self, trigger: str) -> tuple[Function, ...]:
-        """Its enabled functions with that type of trigger."""
-        return tuple(f for f in self.functions if f.trigger.type == trigger and not f.disabled)
+        """Its enabled functions with that type of trigger, without those that have an obstacle."""
+        wanted = (f for f in self.functions if f.trigger.type == trigger)
+        return tuple(f for f in wanted if not f.disabled and f.obstacle is None)
 
     @property
     def unsupported(self) -> tuple[Function, ...]:
-        """Its enabled functions that nothing here can trigger: to be listed, by name."""
-        known = SUPPORTED_TRIGGERS
-        return tuple(f for f in self.functions if f.trigger.type not in known and not f.disabled)
+        """Its enabled functions that nothing here can run: to be listed, with their obstacles."""
+        return tuple(f for f in self.functions if not f.disabled and f.obstacle is not None)
 
     def __enter__(self) -> Self:
         return self

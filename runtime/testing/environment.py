@@ -139,7 +139,10 @@ class Environment:
     def _is_still(self) -> bool:
         """Whether nothing happens, or only what has lasted longer than anybody waits for."""
         partition = self.runtime.partition
-        working = partition.operations_running or self.runtime.activities.executing
+        runtime = self.runtime
+        working = (
+            partition.operations_running or runtime.activities.executing or runtime.hooks.working
+        )
         if not partition.quiet or not working:
             self._busy_since = None
             return partition.quiet
@@ -275,9 +278,6 @@ def _is_error_class(outcome: Any) -> bool:
 
 
 def _copied(app: App) -> App:
-    copy = App(app.name, default_version=app.default_version)
-    copy.codec = app.codec
-    copy.token_provider = app.token_provider
+    copy = app.copy()
     copy.built_in[HTTP_ACTIVITY] = http_activity(copy)
-    copy.include(app)
     return copy

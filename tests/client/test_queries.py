@@ -37,6 +37,11 @@ async def buy(ctx: OrchestrationContext, order: Order) -> Order:
 
 
 @app.orchestration
+async def echoes(ctx: OrchestrationContext, value: object) -> object:
+    return value
+
+
+@app.orchestration
 async def waits(ctx: OrchestrationContext) -> str:
     return await ctx.wait_for_external_event("go", str)
 
@@ -320,3 +325,12 @@ async def test_instance_queries_hide_entities(store: Store) -> None:
             with pytest.raises(InstanceNotFoundError):
                 await refuse(str(counter.id))
         assert await counter.read() == Counter(1)
+
+
+async def test_status_keeps_whole_numbers_of_any_size() -> None:
+    async with Environment(app) as env:
+        instance = await env.client.start_new(echoes, 2**70)
+        assert await instance.result() == 2**70
+        status = await instance.status()
+        assert status is not None
+        assert (status.input, status.output) == (2**70, 2**70)

@@ -1,6 +1,9 @@
 """The contract of a store, over all stores that need no server."""
 
 from perdure.persistence.contract import (
+    TestArchive as TestArchive,
+)
+from perdure.persistence.contract import (
     TestClaims as TestClaims,
 )
 from perdure.persistence.contract import (

@@ -1,0 +1,76 @@
+"""A consistent copy of a database file while others go on reading and writing it."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from ..actors.errors import StoreCorruptError, StoreError
+
+Progress = Callable[[int, int], object]
+"""Called with the bytes that are copied and the bytes that there are."""
+
+_PAGES_AT_ONCE = 1_024
+
+
+def back_up(source: Path, target: Path, progress: Progress) -> int:
+    """Copy the state of this moment to `target`, which must not exist; returns its bytes.
+
+    Until the copy is complete, checked and on the disk it bears another name, so that a file
+    named `target` is a whole backup. Raises `StoreError`.
+    """
+    if target.exists():
+        raise StoreError(f"{target} exists already: name a new file for the backup")
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    try:
+        unfinished.unlink(missing_ok=True)
+        _copy(source, unfinished, progress)
+        _settle(unfinished)
+        unfinished.rename(target)
+        _sync(target.parent)
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(
+            f"cannot copy {source} to {target}: {error}; "
+            "check the folder, its permissions and the free space"
+        ) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return target.stat().st_size
+
+
+def _copy(source: Path, target: Path, progress: Progress) -> None:
+    with (
+        closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as database,
+        closing(sqlite3.connect(target)) as copy,
+    ):
+        (page,) = database.execute("PRAGMA page_size").fetchone()
+        # Held for as long as it takes: otherwise each commit of others would begin it anew.
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        database.backup(
+            copy,
+            pages=_PAGES_AT_ONCE,
+            progress=lambda _, left, total: progress((total - left) * page, total * page),
+            sleep=0,
+        )
+
+
+def _settle(copy: Path) -> None:
+    """Check every page, and bring all to the disk in one file without a log beside it."""
+    with closing(sqlite3.connect(copy, isolation_level=None)) as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+        (finding,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    if finding != "ok":
+        raise StoreCorruptError(f"{copy} is damaged ({finding}): check the disk, then try again")
+    _sync(copy)
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,61 @@
+"""What a request's URL says: which segments are the API's own, and where the API begins.
+
+The segments are taken from the URL as it was sent: in a decoded path, an escaped slash inside the
+key of an entity could not be told from one between segments.
+"""
+
+from urllib.parse import unquote
+
+from attrs import frozen
+from starlette.datastructures import URL
+from starlette.requests import Request
+
+from perdure.runtime.check_status import forwarded
+
+
+@frozen
+class Address:
+    """A URL in two parts."""
+
+    base: str
+    """Scheme, host and the path below which the API is mounted, without a slash at the end."""
+    tail: str
+    """The rest of the path as it was sent."""
+    segments: tuple[str, ...]
+    """The tail's segments, decoded; an empty one at the end is left out."""
+
+
+def address_of(request: Request, *, use_forwarded_host: bool, url: str | None) -> Address:
+    """The address that a request was sent to; `url` replaces its base."""
+    root, tail = _split(request)
+    if url is None:
+        here = str(URL(scope=request.scope).replace(path="", query="", fragment=""))
+        url = (forwarded(here, request.headers) if use_forwarded_host else here) + root
+    segments = tail.split("/")[1:]
+    if segments and not segments[-1]:
+        segments.pop()
+    return Address(url.rstrip("/"), tail, tuple(unquote(segment) for segment in segments))
+
+
+def _split(request: Request) -> tuple[str, str]:
+    """The path of the mount and the path below it, both as they were sent.
+
+    Servers and frameworks differ in what of a mount they take from `path`; but its end is ours.
+    """
+    scope = request.scope
+    root: str = scope.get("root_path", "")
+    inner = _below(scope["path"], root)
+    raw: bytes | None = scope.get("raw_path")
+    if raw is None:
+        return root, inner
+    sent = raw.decode("latin-1").partition("?")[0]
+    for start in reversed([at for at, letter in enumerate(sent) if letter == "/"]):
+        if unquote(sent[start:]) == inner:
+            before = sent[:start]
+            return before if unquote(before).startswith(root) else root + before, sent[start:]
+    return root, inner
+
+
+def _below(path: str, root: str) -> str:
+    inside = root and (path == root or path.startswith(root + "/"))
+    return path[len(root) :] if inside else path

@@ -1,0 +1,73 @@
+"""How a call is refused: a status code and a body in the words of the Functions host."""
+
+import traceback
+from typing import Any
+
+from perdure.actors.errors import (
+    ArityError,
+    DefinitionNotFoundError,
+    InstanceAlreadyExistsError,
+    InstanceIdError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    OperationNotFoundError,
+    PayloadError,
+    PayloadTooLargeError,
+    RuntimeClosedError,
+)
+from perdure.actors.failure import qualified_name
+
+BAD_REQUEST = 400
+UNAUTHORIZED = 401
+FORBIDDEN = 403
+NOT_FOUND = 404
+CONFLICT = 409
+GONE = 410
+PRECONDITION_FAILED = 412
+TOO_LARGE = 413
+FAILURE = 500
+UNAVAILABLE = 503
+
+_STATUS_CODES: list[tuple[type[Exception], int]] = [
+    (PayloadTooLargeError, TOO_LARGE),
+    (InstanceNotFoundError, NOT_FOUND),
+    (InstanceStateError, GONE),
+    (InstanceAlreadyExistsError, CONFLICT),
+    (RuntimeClosedError, UNAVAILABLE),
+    (DefinitionNotFoundError, BAD_REQUEST),
+    (OperationNotFoundError, BAD_REQUEST),
+    (ArityError, BAD_REQUEST),
+    (InstanceIdError, BAD_REQUEST),
+    (PayloadError, BAD_REQUEST),
+    (ValueError, BAD_REQUEST),
+]
+
+
+class Refusal(Exception):  # noqa: N818 - it is an answer, and not a fault
+    """Raised inside an endpoint to end the call with this status code and message."""
+
+    def __init__(self, status_code: int, message: str) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.message = message
+
+
+def refusal_of(error: Exception) -> Refusal | None:
+    """The answer to what the client raised, or None for what nobody expected."""
+    if isinstance(error, Refusal):
+        return error
+    for kind, code in _STATUS_CODES:
+        if isinstance(error, kind):
+            return Refusal(code, str(error))
+    return None
+
+
+def refusal_document(message: str, error: Exception, *, stack: bool) -> dict[str, Any]:
+    """The body; the stack is in it only when asked for."""
+    document: dict[str, Any] = {"Message": message}
+    if not isinstance(error, Refusal) or error.status_code == BAD_REQUEST:
+        document["ExceptionMessage"] = message
+        document["ExceptionType"] = qualified_name(type(error))
+    if stack:
+        document["StackTrace"] = "".join(traceback.format_exception(error))
+    return document

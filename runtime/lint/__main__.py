@@ -1,0 +1,7 @@
+"""`python -m perdure.lint paths`."""
+
+import sys
+
+from .command import main
+
+sys.exit(main())
