@@ -66,10 +66,12 @@ def management_app(
 
     Without `keys`, calls that come in at an address open to other machines are refused, and so are
     those that a page from elsewhere makes a browser do; with `unguarded`, whoever can reach it may
-    do everything: for apps that check their callers themselves. Links are made for the host that was called, with `use_forwarded_host` for the one
-    that a proxy names, or begin with `url`. `show_stacks` adds tracebacks to answers. `reuse` says
-    which instances a start may replace. With `nested_json`, bodies hold JSON inside a JSON text,
-    as the 1.x client library for Python sends it.
+    do everything: for apps that check their callers themselves.
+
+    Links are made for the host that was called, with `use_forwarded_host` for the one that a proxy
+    names, or begin with `url`. `show_stacks` adds tracebacks to answers. `reuse` says which
+    instances a start may replace. With `nested_json`, bodies hold JSON inside a JSON text, as the
+    1.x client library for Python sends it.
     """
     service = Service(
         directory=Directory(target),
