@@ -37,6 +37,7 @@ class Service:
     reuse: Collection[Status]
     url: str | None
     nested_json: bool
+    heartbeat_seconds: float
 
 
 @frozen
