@@ -38,6 +38,8 @@ class Passage:
     failure: FailureDetails | None = None
     served: bool = False
     """Whether the actor was asked, and did not ask."""
+    target: str = ""
+    """Whom an entity has started."""
 
 
 def operated(
@@ -56,5 +58,7 @@ def operated(
         event = message.event
         if isinstance(event, (EntityOperationSignaled, ExecutionStarted)):
             event.trace = own.child(number)
-            passages.append(Passage(*who, event, event.at, event.at, event.trace, own))
+            passages.append(
+                Passage(*who, event, event.at, event.at, event.trace, own, target=message.target)
+            )
     return tuple(passages)

@@ -1,6 +1,5 @@
 """The management API as an ASGI app."""
 
-import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -29,18 +28,8 @@ from .keys import (
     reached_from_outside,
     shown_keys,
 )
-from .refusal import (
-    FAILURE,
-    FORBIDDEN,
-    NOT_FOUND,
-    UNAUTHORIZED,
-    Refusal,
-    refusal_document,
-    refusal_of,
-)
+from .refusal import FORBIDDEN, NOT_FOUND, UNAUTHORIZED, Refusal, refuse
 from .table import ENDPOINTS
-
-logger = logging.getLogger("perdure.http")
 
 OLD_MANAGEMENT_PATH = "/admin/extensions/DurableTaskExtension"
 """Where version 1 of the Functions host has it."""
@@ -57,6 +46,7 @@ def management_app(
     reuse: Collection[Status] = Reuse.NON_RUNNING,
     url: str | None = None,
     nested_json: bool = False,
+    heartbeat_seconds: float = 15.0,
 ) -> Starlette:
     """The management API of Durable Functions for a runtime, to mount below any path.
 
@@ -66,10 +56,12 @@ def management_app(
 
     Without `keys`, calls that come in at an address open to other machines are refused, and so are
     those that a page from elsewhere makes a browser do; with `unguarded`, whoever can reach it may
-    do everything: for apps that check their callers themselves. Links are made for the host that was called, with `use_forwarded_host` for the one
-    that a proxy names, or begin with `url`. `show_stacks` adds tracebacks to answers. `reuse` says
-    which instances a start may replace. With `nested_json`, bodies hold JSON inside a JSON text,
-    as the 1.x client library for Python sends it.
+    do everything: for apps that check their callers themselves.
+
+    Links are made for the host that was called, with `use_forwarded_host` for the one that a proxy
+    names, or begin with `url`. `show_stacks` adds tracebacks to answers. `reuse` says which
+    instances a start may replace. With `nested_json`, bodies hold JSON inside a JSON text, as the
+    1.x client library for Python sends it.
     """
     service = Service(
         directory=Directory(target),
@@ -81,6 +73,7 @@ def management_app(
         reuse=reuse,
         url=url.rstrip("/") if url is not None else None,
         nested_json=nested_json,
+        heartbeat_seconds=heartbeat_seconds,
     )
     app = Starlette(routes=[Mount("", app=Desk(service, ENDPOINTS))])
     app.state.management = service
@@ -119,7 +112,8 @@ class Desk:
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - every error has an answer
-            response = self._refuse(error)
+            code, document = refuse(error, show_stacks=self.service.show_stacks)
+            response = json_answer(document, code)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -173,18 +167,6 @@ class Desk:
         announced = request.headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > self.service.body_bytes_max:
             raise too_large(self.service.body_bytes_max)
-
-    def _refuse(self, error: Exception) -> Response:
-        stack = self.service.show_stacks
-        refusal = refusal_of(error)
-        if refusal is None:
-            logger.error("an endpoint of the management API failed", exc_info=error)
-            message = (
-                str(error) if stack else "something went wrong; the log of the service says what"
-            )
-            return json_answer(refusal_document(message, error, stack=stack), FAILURE)
-        document = refusal_document(refusal.message, error, stack=stack)
-        return json_answer(document, refusal.status_code)
 
 
 def _query(request: Request) -> dict[str, list[str]]:

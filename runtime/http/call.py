@@ -1,6 +1,7 @@
 """One call of the API: what was sent, whom it is for, and what the answers need to know."""
 
 from collections.abc import Collection, Mapping
+from contextlib import aclosing
 
 from attrs import field, frozen
 from starlette.requests import Request
@@ -36,6 +37,7 @@ class Service:
     reuse: Collection[Status]
     url: str | None
     nested_json: bool
+    heartbeat_seconds: float
 
 
 @frozen
@@ -81,10 +83,11 @@ class Call:
     async def body(self) -> bytes:
         """What was sent; raises `Refusal` as soon as it is more than is taken."""
         received = bytearray()
-        async for chunk in self.request.stream():
-            received += chunk
-            if len(received) > self.service.body_bytes_max:
-                raise too_large(self.service.body_bytes_max)
+        async with aclosing(self.request.stream()) as chunks:
+            async for chunk in chunks:
+                received += chunk
+                if len(received) > self.service.body_bytes_max:
+                    raise too_large(self.service.body_bytes_max)
         return bytes(received)
 
 

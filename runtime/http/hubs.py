@@ -18,7 +18,9 @@ class HasClient(Protocol):
 
 
 Target = Client | HasClient | Callable[[], Client]
-Hubs = Mapping[str | tuple[str, str], Target]
+Hubs = (
+    Mapping[str, Target] | Mapping[tuple[str, str], Target] | Mapping[str | tuple[str, str], Target]
+)
 """Targets by the name of their hub, or by hub and connection; the first is the default."""
 
 

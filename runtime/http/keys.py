@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from attrs import Attribute, field, frozen
+from attrs.validators import optional
 from starlette.requests import HTTPConnection
 
 HEADER = "x-functions-key"
@@ -21,8 +22,8 @@ class Access(IntEnum):
 
 
 def _key(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"the {attribute.name} key is a text that is not empty")
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        raise ValueError(f"the {attribute.name} key is a text of printable ASCII characters")
 
 
 @frozen(kw_only=True)
@@ -31,12 +32,12 @@ class Keys:
 
     full: str = field(validator=_key, repr=False)
     """Allows everything."""
-    read_only: str | None = field(default=None, repr=False)
+    read_only: str | None = field(default=None, validator=optional(_key), repr=False)
     """Allows to look: everything asked for by GET."""
 
     def __attrs_post_init__(self) -> None:
-        if self.read_only is not None and (not self.read_only or self.read_only == self.full):
-            raise ValueError("the read_only key is a text of its own, neither empty nor the full")
+        if self.read_only == self.full:
+            raise ValueError("the read_only key is another than the full key")
 
     def access(self, shown: str) -> Access:
         """What this key allows. Takes as long for a nearly right key as for a wrong one."""

@@ -89,11 +89,13 @@ def header(
     )
 
 
-def point_in_time(name: str, about: str, *, required: bool = False) -> Parameter[datetime | None]:
+def point_in_time(
+    name: str, about: str, *, required: bool = False, noun: str = "query parameter"
+) -> Parameter[datetime | None]:
     """A time in ISO 8601; without an offset it is UTC."""
     expects = "a time as ISO 8601, such as 2030-01-31T08:00:00Z"
     return Parameter[datetime | None](
-        name, about, "date-time", None, _datetime, expects, required=required
+        name, about, "date-time", None, _datetime, expects, required=required, noun=noun
     )
 
 

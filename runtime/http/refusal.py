@@ -1,5 +1,6 @@
 """How a call is refused: a status code and a body in the words of the Functions host."""
 
+import logging
 import traceback
 from typing import Any
 
@@ -16,6 +17,8 @@ from perdure.actors.errors import (
     RuntimeClosedError,
 )
 from perdure.actors.failure import qualified_name
+
+logger = logging.getLogger("perdure.http")
 
 BAD_REQUEST = 400
 UNAUTHORIZED = 401
@@ -50,6 +53,18 @@ class Refusal(Exception):  # noqa: N818 - it is an answer, and not a fault
         super().__init__(message)
         self.status_code = status_code
         self.message = message
+
+
+def refuse(error: Exception, *, show_stacks: bool) -> tuple[int, dict[str, Any]]:
+    """The status code and body for any error; what nobody expected is logged."""
+    refusal = refusal_of(error)
+    if refusal is not None:
+        document = refusal_document(refusal.message, error, stack=show_stacks)
+        return refusal.status_code, document
+    logger.error("an endpoint of the management API failed", exc_info=error)
+    hidden = "something went wrong; the log of the service says what"
+    message = str(error) if show_stacks else hidden
+    return FAILURE, refusal_document(message, error, stack=show_stacks)
 
 
 def refusal_of(error: Exception) -> Refusal | None:

@@ -3,11 +3,23 @@
 Whoever adds endpoints writes them into a list of their own and names it here.
 """
 
+from .counts import COUNTS
 from .endpoint import Endpoint
 from .entities import ENTITIES
+from .histories import HISTORIES
 from .instances import INSTANCES
 from .primary import PRIMARY
 from .starting import STARTING
+from .starting_many import STARTING_MANY
 from .steering import STEERING
 
-ENDPOINTS: list[Endpoint] = [*STARTING, *INSTANCES, *STEERING, *ENTITIES, *PRIMARY]
+ENDPOINTS: list[Endpoint] = [
+    *STARTING,
+    *STARTING_MANY,
+    *INSTANCES,
+    *HISTORIES,
+    *COUNTS,
+    *STEERING,
+    *ENTITIES,
+    *PRIMARY,
+]

@@ -1,1 +1,5 @@
-"""Spans and metrics of OpenTelemetry; extra `otel`."""
+"""OpenTelemetry for Perdure: spans and metrics of runtimes and clients; extra `otel`."""
+
+from .telemetry import Telemetry as Telemetry
+
+__all__ = ["Telemetry"]

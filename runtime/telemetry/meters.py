@@ -1,0 +1,81 @@
+"""The metrics: what is counted as it happens, and what is read off running runtimes."""
+
+from collections.abc import Callable, Iterable
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+
+from perdure import __version__
+from perdure.runtime.vitals import Vitals
+
+Read = Callable[[Vitals], int]
+
+GAUGES: dict[str, tuple[str, str, Read]] = {
+    "perdure.actors.resident": ("{actor}", "Actors in memory", lambda v: v.resident),
+    "perdure.actors.ready": ("{actor}", "Actors that wait for their turn", lambda v: v.ready),
+    "perdure.actors.parked": ("{actor}", "Actors that wait for a mend", lambda v: v.parked),
+    "perdure.mailboxes.messages": (
+        "{message}",
+        "Messages that actors in memory have not taken",
+        lambda v: v.messages,
+    ),
+    "perdure.activities.waiting": (
+        "{activity}",
+        "Activities that are due and wait for a worker or a place",
+        lambda v: v.activities_waiting,
+    ),
+    "perdure.activities.running": (
+        "{activity}",
+        "Activities that are being run",
+        lambda v: v.activities_running,
+    ),
+}
+
+
+class Meters:
+    """All instruments of one meter provider, made when the first runtime is entered."""
+
+    def __init__(self, provider: MeterProvider | None) -> None:
+        self._provider = provider
+        self._made = False
+        self._watched: list[Vitals] = []
+        self.turns = 0
+        self.commits = 0
+
+    def watch(self, vitals: Vitals) -> None:
+        """Count this runtime in."""
+        if not self._made:
+            self._made = True
+            self._make()
+        self._watched.append(vitals)
+
+    def unwatch(self, vitals: Vitals) -> None:
+        """It is left."""
+        self._watched.remove(vitals)
+
+    def _make(self) -> None:
+        provider = self._provider if self._provider is not None else metrics.get_meter_provider()
+        meter = provider.get_meter("perdure", __version__)
+        meter.create_observable_counter(
+            "perdure.turns",
+            [lambda _: [Observation(self.turns)]],
+            "{turn}",
+            "Turns that actors have taken",
+        )
+        meter.create_observable_counter(
+            "perdure.commits", [lambda _: [Observation(self.commits)]], "{commit}", "Commits"
+        )
+        for name, (unit, description, read) in GAUGES.items():
+            meter.create_observable_gauge(name, [self._sum_of(read)], unit, description)
+        self.commit_duration = meter.create_histogram(
+            "perdure.commit.duration", "s", "How long the store takes for a commit"
+        )
+        self.commit_actors = meter.create_histogram(
+            "perdure.commit.actors", "{actor}", "How many actors have turns in one commit"
+        )
+        self.activity_duration = meter.create_histogram(
+            "perdure.activity.duration", "s", "How long attempts of activities take"
+        )
+
+    def _sum_of(self, read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        return lambda _: [Observation(sum(read(vitals) for vitals in list(self._watched)))]
