@@ -23,7 +23,9 @@ def checked(function: Function) -> Function:
                 f"{function.name!r} in {function.file}: with {kind} it has to be what "
                 f"{_MADE_BY[kind]}(...) returns; write `main = {_MADE_BY[kind]}(your_function)`"
             )
+        _check_style(function, wrapped(function))
     elif kind in SUPPORTED_TRIGGERS:
+        _check_style(function, function.call)
         _check_parameters(function)
     return function
 
@@ -32,6 +34,14 @@ def wrapped(function: Function) -> Callable[..., Any]:
     """The user's own orchestrator or entity function."""
     own: Callable[..., Any] = getattr(function.call, _WRAPPED[function.trigger.type])
     return own
+
+
+def _check_style(function: Function, called: Callable[..., Any]) -> None:
+    where = f"{function.name!r} in {function.file}"
+    if inspect.isasyncgenfunction(called):
+        raise FunctionsError(f"{where}: `async def` with `yield` cannot be run; take one of them")
+    if inspect.isgeneratorfunction(called) and function.trigger.type != ORCHESTRATION_TRIGGER:
+        raise FunctionsError(f"{where}: only orchestrators yield; return the result instead")
 
 
 def _check_parameters(function: Function) -> None:

@@ -43,6 +43,12 @@ class TaskHub:
         """Equal for two that are the same, whichever settings name them."""
         return self.name.casefold(), self.store
 
+    @property
+    def shown_connection(self) -> str:
+        """The connection as links name it: of the default one the Functions host says this."""
+        own = self.connection.casefold() == DEFAULT_CONNECTION.casefold()
+        return "Storage" if own else self.connection
+
 
 def checked_hub(name: str, where: str) -> str:
     """The name; raises `FunctionsError` unless it begins with a letter and is alphanumeric."""

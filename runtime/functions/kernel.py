@@ -1,0 +1,149 @@
+"""A Functions app on the engine: its orchestrators, activities and entities as an `App`."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from perdure.actors.app import App
+from perdure.actors.context import ActivityContext, EntityContext, OrchestrationContext
+from perdure.actors.definitions import ActivityDefinition, OrchestrationDefinition
+from perdure.actors.durable_http import TokenProvider
+from perdure.actors.errors import RegistrationError
+
+from .conduct import conduct
+from .entity_context import DurableEntityContext
+from .errors import FunctionsError
+from .host_settings import HostSettings
+from .invocation import InvocationContext
+from .model import ACTIVITY_TRIGGER, ENTITY_TRIGGER, ORCHESTRATION_TRIGGER, Function, FunctionsApp
+from .orchestration_context import DurableOrchestrationContext
+from .payloads import TaggedCodec
+from .signatures import CONTEXT, wrapped
+
+Supply = Callable[[Function], Mapping[str, Any]]
+"""Gives what the durable clients of a function take, by their parameters' names."""
+
+
+class KernelApp(App):
+    """An App whose activities and orchestrations are found by their names in any case."""
+
+    def activity_of(self, target: str | Callable[..., Any]) -> ActivityDefinition:
+        """The activity of that name; raises `DefinitionNotFoundError`."""
+        return super().activity_of(_known(target, self.activities))
+
+    def orchestration_of(
+        self, target: str | Callable[..., Any], version: str | None = None
+    ) -> OrchestrationDefinition:
+        """The orchestration of that name; raises `DefinitionNotFoundError`."""
+        known = [name for name, _ in self.orchestrations]
+        return super().orchestration_of(_known(target, known), version)
+
+    def recorded_orchestration(self, name: str, version: str | None) -> OrchestrationDefinition:
+        """The definition for an instance of that name."""
+        known = [name for name, _ in self.orchestrations]
+        return super().recorded_orchestration(_known(name, known), version)
+
+
+def kernel_app(
+    app: FunctionsApp,
+    settings: HostSettings | None = None,
+    *,
+    supply: Supply | None = None,
+    token_provider: TokenProvider | None = None,
+) -> App:
+    """What an `App` of this package runs of a Functions app; raises `FunctionsError`.
+
+    `supply` is needed for activities that have a durable client: a host has it.
+    """
+    chosen = settings if settings is not None else HostSettings()
+    made = KernelApp(app.folder.name, token_provider=token_provider)
+    made.http_poll_interval = chosen.poll_interval
+    codec = made.codec = TaggedCodec(app.modules)
+    for function in app.triggered_by(ACTIVITY_TRIGGER):
+        activity = _activity(function, supply or _without_host)
+        _register(made.activity, activity, function, made.activities)
+    for function in app.triggered_by(ORCHESTRATION_TRIGGER):
+        known = [name for name, _ in made.orchestrations]
+        orchestrator = _orchestrator(function, codec, chosen.actions_max)
+        _register(made.orchestration, orchestrator, function, known)
+    for function in app.triggered_by(ENTITY_TRIGGER):
+        entity = _entity(function, codec, rolls_back=chosen.rolls_back)
+        _register(made.entity, entity, function, made.entities)
+    return made
+
+
+def _known(target: Any, names: Any) -> Any:
+    """The registered name that this is in another case; anything else as it is."""
+    if not isinstance(target, str) or target in names:
+        return target
+    wanted = target.casefold()
+    return next((name for name in names if name.casefold() == wanted), target)
+
+
+def _register(register: Callable[..., Any], call: Any, function: Function, known: Any) -> None:
+    name = function.registered_name
+    kind = function.trigger.type
+    if name.casefold() in {other.casefold() for other in known}:
+        raise FunctionsError(
+            f"{function.file}: another function is registered as {name!r} for {kind} already, "
+            "and case makes no difference; give one of them another name"
+        )
+    try:
+        register(call, name=name)
+    except RegistrationError as error:
+        raise FunctionsError(f"{function.file}: {error}") from error
+
+
+def _without_host(function: Function) -> Mapping[str, Any]:
+    if function.clients:
+        raise FunctionsError(
+            f"activity {function.name!r} has a durable client, {function.clients[0].name!r}, which "
+            "only a host can give: run the app with perdure.functions.host"
+        )
+    return {}
+
+
+def _activity(function: Function, supply: Supply) -> Callable[..., Any]:
+    takes_context = CONTEXT in function.parameters and function.trigger.name != CONTEXT
+    folder = str(function.file.parent)
+
+    def arguments(value: Any, context: ActivityContext) -> dict[str, Any]:
+        given = {function.trigger.name: value, **supply(function)}
+        if takes_context:
+            given[CONTEXT] = InvocationContext(context.idempotency_key, function.name, folder)
+        return given
+
+    async def run(value: Any, context: ActivityContext) -> Any:
+        return await function.call(**arguments(value, context))
+
+    def run_in_thread(value: Any, context: ActivityContext) -> Any:
+        return function.call(**arguments(value, context))
+
+    return run if function.is_async else run_in_thread
+
+
+def _orchestrator(function: Function, codec: TaggedCodec, actions_max: int) -> Callable[..., Any]:
+    orchestrator = wrapped(function)
+    input_type: type | None = getattr(function.call, "_df_input_type", None)
+
+    async def orchestrate(inner: OrchestrationContext) -> Any:
+        context = DurableOrchestrationContext(inner, codec, input_type, actions_max)
+        return await conduct(orchestrator, context)
+
+    return orchestrate
+
+
+def _entity(function: Function, codec: TaggedCodec, *, rolls_back: bool) -> Callable[..., Any]:
+    entity = wrapped(function)
+
+    def operate(inner: EntityContext) -> None:
+        inner.keeps_state = not rolls_back
+        with DurableEntityContext(inner, codec) as context:
+            entity(context)
+
+    async def operate_later(inner: EntityContext) -> None:
+        inner.keeps_state = not rolls_back
+        with DurableEntityContext(inner, codec) as context:
+            await entity(context)
+
+    return operate_later if inspect.iscoroutinefunction(entity) else operate
