@@ -4,7 +4,7 @@ The segments are taken from the URL as it was sent: in a decoded path, an escape
 key of an entity could not be told from one between segments.
 """
 
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from attrs import frozen
 from starlette.datastructures import URL
@@ -47,13 +47,15 @@ def _split(request: Request) -> tuple[str, str]:
     inner = _below(scope["path"], root)
     raw: bytes | None = scope.get("raw_path")
     if raw is None:
-        return root, inner
+        return quote(root), quote(inner)
     sent = raw.decode("latin-1").partition("?")[0]
     for start in reversed([at for at, letter in enumerate(sent) if letter == "/"]):
-        if unquote(sent[start:]) == inner:
+        # Litestar adds a slash.
+        if unquote(sent[start:]).rstrip("/") == inner.rstrip("/"):
             before = sent[:start]
-            return before if unquote(before).startswith(root) else root + before, sent[start:]
-    return root, inner
+            whole = unquote(before).startswith(root)
+            return before if whole else quote(root) + before, sent[start:]
+    return quote(root), quote(inner)
 
 
 def _below(path: str, root: str) -> str:
