@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 from attrs import evolve
 
@@ -15,15 +16,18 @@ from ..actors.errors import (
 )
 from ..actors.identity import is_entity
 from ..actors.status import Status
+from .memory_order import Order
 from .paging import checked_size, key_of, page_of
 from .records import (
     Commit,
     Due,
+    Ended,
     EntityRow,
     InstanceRow,
     MessageRow,
     Page,
     Pending,
+    Purged,
     Query,
     Start,
     Stored,
@@ -31,6 +35,8 @@ from .records import (
     TurnRow,
     Whole,
 )
+
+_PURGED_AT_ONCE_MAX = 100
 
 
 class MemoryStore:
@@ -47,6 +53,9 @@ class MemoryStore:
         self._position = 0
         self._inbox_position = 0
         self._instances: dict[str, InstanceRow] = {}
+        self._children: dict[str, dict[str, None]] = {}
+        """By their parent."""
+        self._ended: dict[Status, Order] = {status: Order() for status in Status}
         self._entities: dict[str, EntityRow] = {}
         self._turns: dict[str, dict[int, TurnRow]] = {}
         """By instance and sequence."""
@@ -107,9 +116,9 @@ class MemoryStore:
             self._reset(instance_id)
         for instance_id, instance in commit.instances.items():
             if instance is None:
-                self._instances.pop(instance_id, None)
+                self._drop(instance_id)
             else:
-                self._instances[instance_id] = _copied(instance)
+                self._keep(instance)
         for entity_id, entity in commit.entities.items():
             if entity is None:
                 self._entities.pop(entity_id, None)
@@ -117,6 +126,26 @@ class MemoryStore:
                 self._entities[entity_id] = evolve(entity)
         for turn in commit.turns:
             self._turns.setdefault(turn.instance_id, {})[turn.sequence] = evolve(turn)
+
+    def _keep(self, row: InstanceRow) -> None:
+        self._drop(row.id)
+        self._instances[row.id] = _copied(row)
+        if row.parent_id is not None:
+            self._children.setdefault(row.parent_id, {})[row.id] = None
+        if row.completed is not None:
+            self._ended[row.status].add((row.completed, row.id))
+
+    def _drop(self, instance_id: str) -> None:
+        row = self._instances.pop(instance_id, None)
+        if row is None:
+            return
+        if row.parent_id is not None:
+            siblings = self._children[row.parent_id]
+            del siblings[instance_id]
+            if not siblings:
+                del self._children[row.parent_id]
+        if row.completed is not None:
+            self._ended[row.status].remove((row.completed, row.id))
 
     def _write_work(self, commit: Commit) -> None:
         for timer in commit.timers_set:
@@ -178,8 +207,9 @@ class MemoryStore:
                 existing = begun.get(start.row.id) or self._instances.get(start.row.id)
                 if existing and existing.status not in start.replaceable:
                     raise InstanceAlreadyExistsError(existing.id, existing.status)
-                begun[start.row.id] = _copied(start.row)
-            self._instances.update(begun)
+                begun[start.row.id] = start.row
+            for row in begun.values():
+                self._keep(row)
             self._put(messages)
             self._version += 1
 
@@ -195,7 +225,7 @@ class MemoryStore:
             in_the_way = {i for i, times in Counter(ids).items() if times > 1 or self._whole(i)}
             for whole in wholes if not in_the_way else ():
                 if whole.instance:
-                    self._instances[whole.id] = _copied(whole.instance)
+                    self._keep(whole.instance)
                 if whole.entity:
                     self._entities[whole.id] = evolve(whole.entity)
                 if whole.turns:
@@ -206,21 +236,24 @@ class MemoryStore:
             self._version += not in_the_way
             return sorted(in_the_way)
 
-    def purge(self, ids: Collection[str]) -> list[str]:
+    def purge(self, ids: Sequence[str]) -> Purged:
         with self._lock:
-            purged = [
+            asked = list(dict.fromkeys(ids))
+            gone = [
                 instance_id
-                for instance_id in dict.fromkeys(ids)
+                for instance_id in asked[:_PURGED_AT_ONCE_MAX]
                 if (row := self._instances.get(instance_id)) and row.status.is_terminal
             ]
-            for instance_id in purged:
-                del self._instances[instance_id]
-                self._reset(instance_id)
-            for message in list(self._messages.values()):
-                if message.target in purged:
-                    del self._messages[message.position]
-            self._version += bool(purged)
-            return purged
+            for instance_id in gone:
+                self._drop(instance_id)
+                self._turns.pop(instance_id, None)
+            lost = set(gone)
+            for key in [key for key in self._timers if key[0] in lost]:
+                del self._timers[key]
+            for position in [p for p, m in self._messages.items() if m.target in lost]:
+                del self._messages[position]
+            self._version += bool(gone)
+            return Purged(gone, asked[_PURGED_AT_ONCE_MAX:])
 
     def _reset(self, instance_id: str) -> None:
         self._turns.pop(instance_id, None)
@@ -259,6 +292,26 @@ class MemoryStore:
         with self._lock:
             matching = (row.status for row in self._instances.values() if _matches(row, query))
             return dict(Counter(matching))
+
+    def ended(self, status: Status, after: Ended, size: int) -> list[Ended]:
+        with self._lock:
+            awaited = {m.target for m in self._messages.values() if m.position < 0}
+            settled = (
+                (completed, instance_id)
+                for completed, instance_id in self._ended[status].following(after)
+                if self._instances[instance_id].parked is None and instance_id not in awaited
+            )
+            return list(islice(settled, size))
+
+    def family(self, ids: Collection[str]) -> list[str]:
+        with self._lock:
+            found = list(dict.fromkeys(ids))
+            known = set(found)
+            for instance_id in found:
+                below = self._children.get(instance_id, {}).keys() - known
+                known |= below
+                found += sorted(below)
+            return found
 
     def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:
         with self._lock:

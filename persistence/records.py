@@ -166,6 +166,23 @@ class Pending:
 
 
 @define
+class Purged:
+    """What one step of a purge did."""
+
+    gone: list[str]
+    """What it deleted."""
+    left: list[str]
+    """What it did not come to."""
+
+
+Ended = tuple[int, str]
+"""When an orchestration ended, and its id."""
+
+LONG_AGO: Ended = (-(2**63), "")
+"""Before everything that ever ended."""
+
+
+@define
 class Due:
     """What comes due in a stretch of time."""
 

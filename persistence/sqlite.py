@@ -10,18 +10,20 @@ import orjson
 
 from ..actors.errors import ClaimLostError, InstanceAlreadyExistsError, StaleOwnerError
 from ..actors.identity import is_entity
-from ..actors.status import TERMINAL, Status
-from . import sqlite_archive
+from ..actors.status import Status
+from . import sqlite_archive, sqlite_purge
 from .owner_lock import OwnerLock
 from .paging import checked_size, key_of, page_of
 from .records import (
     Commit,
     Due,
+    Ended,
     EntityRow,
     InstanceRow,
     MessageRow,
     Page,
     Pending,
+    Purged,
     Query,
     Start,
     Stored,
@@ -53,18 +55,6 @@ from .sqlite_rows import (
     read_instance,
     timer_values,
     turn_values,
-)
-
-_TERMINAL = f"({', '.join(str(int(status)) for status in sorted(TERMINAL))})"
-_PURGED_AT_ONCE_MAX = 100
-"""Between two transactions of a long purge the owner's commits get their turn."""
-
-_PURGES = (
-    f"DELETE FROM instance WHERE id {LISTED}",
-    f"DELETE FROM turn WHERE instance_id {LISTED}",
-    f"DELETE FROM timer WHERE instance_id {LISTED}",
-    f"DELETE FROM mailbox WHERE target {LISTED}",
-    f"DELETE FROM inbox WHERE target {LISTED}",
 )
 
 
@@ -190,20 +180,8 @@ class SQLiteStore:
                 INSTANCES.write(database, [instance_values(start.row)])
             INBOX.write(database, [posted_values(message) for message in messages])
 
-    def purge(self, ids: Collection[str]) -> list[str]:
-        asked = list(dict.fromkeys(ids))
-        purged: set[str] = set()
-        for begin in range(0, len(asked), _PURGED_AT_ONCE_MAX):
-            with self._file.writing() as database:
-                rows = database.execute(
-                    f"SELECT id FROM instance WHERE status IN {_TERMINAL} AND id {LISTED}",
-                    (_json(asked[begin : begin + _PURGED_AT_ONCE_MAX]),),
-                ).fetchall()
-                gone = [instance_id for (instance_id,) in rows]
-                for statement in _PURGES if gone else ():
-                    database.execute(statement, (_json(gone),))
-            purged.update(gone)
-        return [instance_id for instance_id in asked if instance_id in purged]
+    def purge(self, ids: Sequence[str]) -> Purged:
+        return sqlite_purge.purge(self._file, ids)
 
     def install(self, wholes: Sequence[Whole]) -> list[str]:
         return sqlite_archive.install(self._file, wholes)
@@ -261,6 +239,12 @@ class SQLiteStore:
                 *values,
             )
         return {Status(status): number for status, number in rows}
+
+    def ended(self, status: Status, after: Ended, size: int) -> list[Ended]:
+        return sqlite_purge.ended(self._file, status, after, size)
+
+    def family(self, ids: Collection[str]) -> list[str]:
+        return sqlite_purge.family(self._file, ids)
 
     def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:
         condition = "WHERE instance_id = ? AND sequence >= ? ORDER BY sequence"

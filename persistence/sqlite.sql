@@ -128,3 +128,9 @@ CREATE TABLE reply (
     body TEXT NOT NULL,
     at INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT, WITHOUT ROWID
+
+-- 2 --
+
+-- For retention: what ended first, by status.
+CREATE INDEX instance_ended ON instance (status, completed)
+    WHERE completed IS NOT NULL AND parked IS NULL

@@ -22,11 +22,13 @@ from ..actors.status import Status
 from .records import (
     Commit,
     Due,
+    Ended,
     EntityRow,
     InstanceRow,
     MessageRow,
     Page,
     Pending,
+    Purged,
     Query,
     Start,
     Stored,
@@ -86,8 +88,12 @@ class Store(Protocol):
         """
         ...
 
-    def purge(self, ids: Collection[str]) -> list[str]:
-        """Delete these terminal orchestrations with all that belongs to them; returns which."""
+    def purge(self, ids: Sequence[str]) -> Purged:
+        """Delete of these the terminal orchestrations, each with all that belongs to it.
+
+        In their order, and as many as a short transaction takes, but at least one: what it did not
+        come to is left to the next call, so that the owner's commits get their turn in between.
+        """
         ...
 
     def install(self, wholes: Sequence[Whole]) -> list[str]:
@@ -129,6 +135,18 @@ class Store(Protocol):
 
     def count(self, query: Query) -> dict[Status, int]:
         """How many orchestrations match, by status; statuses with none are left out."""
+        ...
+
+    def ended(self, status: Status, after: Ended, size: int) -> list[Ended]:
+        """Orchestrations that ended in this status, by completion, then id: the next after `after`.
+
+        Left out are those to which something is about to happen: parked ones, and those that a
+        message in the inbox is for.
+        """
+        ...
+
+    def family(self, ids: Collection[str]) -> list[str]:
+        """These orchestrations and all below them, parents before their children."""
         ...
 
     def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:

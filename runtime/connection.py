@@ -10,9 +10,10 @@ from ..actors.errors import RuntimeClosedError
 from ..persistence.opening import checked_place, open_store
 from ..persistence.store import Store
 from .clock import SystemClock, new_id
-from .gateway import Gateway, StoreGateway
+from .gateway import Gateway
 from .instruments import Telemetry, checked_telemetry
 from .lanes import ThreadLane, run_in
+from .store_gateway import StoreGateway
 
 
 class Connection:

@@ -1,7 +1,5 @@
-"""Steering orchestrations: events, suspension, termination, rewind, restart, purge."""
+"""Steering orchestrations: events, suspension, termination, rewind, restart."""
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple
 
 from ..actors.codec import checked_text
@@ -22,10 +20,7 @@ from ..actors.identity import is_entity
 from ..actors.messages import Message
 from ..actors.status import TERMINAL, Status
 from .handles import Instance
-from .queries import Queries, checked_statuses
-from .views import (
-    PurgeResult,
-)
+from .purging import Purging
 
 R = TypeVar("R")
 E = TypeVar("E")
@@ -46,7 +41,7 @@ class Reuse:
     """Never."""
 
 
-class Control(Queries):
+class Control(Purging):
     """The part of the client that steers."""
 
     async def raise_event(self, instance_id: str, name: str, data: object = None) -> None:
@@ -137,8 +132,10 @@ class Control(Queries):
         row = await gateway.read(lambda store: store.instance(instance_id))
         if row is None:
             raise InstanceNotFoundError(instance_id)
-        if not restart_with_new_instance_id and not row.status.is_terminal:
-            raise InstanceStateError(instance_id, row.status, "restart")
+        if not restart_with_new_instance_id:
+            status = await gateway.foresee(instance_id)
+            if status is not None and not status.is_terminal:
+                raise InstanceStateError(instance_id, status, "restart")
         chosen = gateway.new_id() if restart_with_new_instance_id else instance_id
         event = ExecutionStarted(
             gateway.clock.now(),
@@ -151,72 +148,6 @@ class Control(Queries):
         )
         await gateway.start(chosen, event, Reuse.NON_RUNNING, fresh=restart_with_new_instance_id)
         return Instance(self, chosen)
-
-    async def purge(self, instance_id: str, *, recursive: bool = False) -> PurgeResult:
-        """Delete an instance that has ended, with its history; `recursive` its children too.
-
-        Raises `InstanceNotFoundError`, and `InstanceStateError` for one that has not ended.
-        """
-        row = await self.gateway.read(lambda store: store.instance(instance_id))
-        if row is None:
-            raise InstanceNotFoundError(instance_id)
-        if not row.status.is_terminal:
-            raise InstanceStateError(instance_id, row.status, "purge")
-        ids = [instance_id]
-        if recursive:
-            ids.extend(await self._descendants(instance_id))
-        return await self._purged(ids)
-
-    async def _descendants(self, instance_id: str) -> list[str]:
-        found: list[str] = []
-        parents = [instance_id]
-        while parents:
-            parent = parents.pop()
-            async for child in self.query_all(parent_instance_id=parent, show_payloads=False):
-                found.append(child.instance_id)
-                parents.append(child.instance_id)
-        return found
-
-    async def purge_by(
-        self,
-        *,
-        created_from: datetime | None = None,
-        created_to: datetime | None = None,
-        completed_to: datetime | None = None,
-        statuses: Collection[Status] = Reuse.NON_RUNNING,
-        names: Collection[str] = (),
-        tags: Mapping[str, str] | None = None,
-    ) -> PurgeResult:
-        """Delete all matching instances that have ended.
-
-        Raises `ValueError` for a status in which an instance has not ended.
-        """
-        statuses = checked_statuses("statuses", statuses)
-        if running := [s.label for s in statuses if not s.is_terminal]:
-            raise ValueError(f"only ended instances can be purged, not {', '.join(running)}")
-        result = PurgeResult()
-        filters: dict[str, Any] = {
-            "statuses": statuses,
-            "names": names,
-            "created_from": created_from,
-            "created_to": created_to,
-            "completed_to": completed_to,
-            "tags": tags,
-            "show_payloads": False,
-        }
-        page = await self.query(**filters)
-        while page.instances:
-            purged = await self._purged([status.instance_id for status in page.instances])
-            result.instance_ids.extend(purged.instance_ids)
-            if page.continuation_token is None:
-                break
-            page = await self.query(**filters, continuation_token=page.continuation_token)
-        result.deleted_instance_count = len(result.instance_ids)
-        return result
-
-    async def _purged(self, ids: list[str]) -> PurgeResult:
-        purged = await self.gateway.purge(ids)
-        return PurgeResult(len(purged), purged)
 
 
 def _checked(reason: str | None) -> str | None:

@@ -1,8 +1,8 @@
 """How a client reaches the actors: through the partition beside it, or only through the store."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from ..actors.app import App
 from ..actors.errors import (
@@ -10,13 +10,9 @@ from ..actors.errors import (
     InstanceNotFoundError,
     PerdureError,
     RuntimeClosedError,
-    StoreError,
 )
 from ..actors.history import (
-    AnyEvent,
     EntityOperationCalled,
-    EntityOperationCompleted,
-    EntityOperationFailed,
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
@@ -25,15 +21,14 @@ from ..actors.history import (
 from ..actors.messages import Message
 from ..actors.orchestration import Orchestration
 from ..actors.status import Status
-from ..actors.wire import UnreadableEventError, read_event, write_event
-from ..persistence.records import InstanceRow, MessageRow, Start
+from ..persistence.records import InstanceRow, Purged
 from ..persistence.store import Store
 from .batch import instance_row
-from .clock import Bell, Clock, IdSource
-from .lanes import Lane, run_in
+from .clock import Clock, IdSource
+from .lanes import Lane, run_in, run_to_end
 from .partition import Answer, Partition
 from .reply import Reply
-from .slot import Slot
+from .slot import Arrival, Slot
 from .watchers import MEMORY_LOST, Watched
 
 T = TypeVar("T")
@@ -80,13 +75,21 @@ class Gateway(Protocol):
         """Look now, and whenever the store has something new of an instance, until it is seen."""
         ...
 
-    async def purge(self, ids: Collection[str]) -> list[str]:
-        """Delete terminal instances; returns which."""
+    async def foresee(self, instance_id: str) -> Status | None:
+        """The status of an instance, or None; waits for its end if that is decided."""
+        ...
+
+    async def purge(self, ids: Sequence[str]) -> Purged:
+        """Delete some of these, if they are terminal: one step, which cancelling does not tear."""
         ...
 
     async def mend(self, instance_id: str) -> None:
         """Let a parked actor try again."""
         ...
+
+
+COMMITS_PER_STEP = 4
+"""So many commits a busy partition makes between two steps of a purge."""
 
 
 class LocalGateway:
@@ -141,10 +144,20 @@ class LocalGateway:
         partition = self._partition
 
         def begin(reply: Reply[bool]) -> None:
-            arrival = partial(partition.admission.start, event, frozenset(replaceable), reply)
+            admit = partial(partition.admission.start, event, frozenset(replaceable), reply)
+            arrival = partial(self._once_decided, admit)
             partition.residents.when_loaded(instance_id, arrival, fresh=fresh)
 
         await self._request(begin)
+
+    def _once_decided(self, arrival: Arrival, slot: Slot) -> None:
+        """Call it with the slot after the next turn, if that will end the instance."""
+        if _is_ending(slot):
+            again = partial(self._once_decided, arrival)
+            later = partial(self._partition.residents.when_loaded, slot.id, again)
+            self._partition.when_all_durable(later)
+        else:
+            arrival(slot)
 
     async def send(self, message: Message, check: Check | None) -> None:
         """Put a message into a mailbox, if the target's status passes the check."""
@@ -236,15 +249,41 @@ class LocalGateway:
                     return found
                 await reply.wait()
 
-    async def purge(self, ids: Collection[str]) -> list[str]:
-        """Delete terminal instances, after everything before it is durable."""
+    async def foresee(self, instance_id: str) -> Status | None:
+        """The status of an instance, after a termination that waits for its turn."""
+        partition = self._partition
+        row = await self.read(lambda store: store.instance(instance_id))
+        if row is None or row.status.is_terminal:
+            return None if row is None else row.status
+
+        def decided(reply: Reply[bool], _: Slot) -> None:
+            partition.when_all_durable(partial(partition.settle, reply, True))
 
         def begin(reply: Reply[bool]) -> None:
-            self._partition.when_all_durable(partial(self._partition.settle, reply, True))
+            arrival = partial(self._once_decided, partial(decided, reply))
+            partition.residents.when_loaded(instance_id, arrival)
 
         await self._request(begin)
-        purged = await run_in(self._writer, lambda: self._store.purge(ids))
-        self._partition.watchers.stir(purged)
+        row = await self.read(lambda store: store.instance(instance_id))
+        return None if row is None else row.status
+
+    async def purge(self, ids: Sequence[str]) -> Purged:
+        """Delete some of these, if they are terminal, after everything before it is durable.
+
+        While the partition is at work it gets most of the store's time: commits in between.
+        """
+        partition = self._partition
+
+        def begin(reply: Reply[bool]) -> None:
+            partition.when_all_durable(partial(partition.settle, reply, True))
+
+        await self._request(begin)
+        for _ in range(COMMITS_PER_STEP - 1):
+            if partition.quiet:
+                break
+            await self._request(begin)
+        purged = await run_to_end(self._writer, partial(self._store.purge, ids))
+        partition.watchers.stir(purged.gone)
         return purged
 
     async def mend(self, instance_id: str) -> None:
@@ -263,112 +302,12 @@ class LocalGateway:
         await self._request(begin)
 
 
-POLL_SHORTEST, POLL_LONGEST = 0.005, 0.1
-
-
-class StoreGateway:
-    """The way in from another process: posts into the inbox, polls for what becomes of it."""
-
-    def __init__(self, app: App, clock: Clock, new_id: IdSource, store: Store, lane: Lane) -> None:
-        self.app = app
-        self.clock = clock
-        self.new_id = new_id
-        self._store = store
-        self._lane = lane
-
-    async def start(
-        self,
-        instance_id: str,
-        event: ExecutionStarted,
-        replaceable: Collection[Status],
-        *,
-        fresh: bool,
-    ) -> None:
-        """Begin an instance; raises `InstanceAlreadyExistsError`."""
-        row = InstanceRow(
-            instance_id,
-            event.execution_id,
-            event.name,
-            event.version,
-            Status.PENDING,
-            event.at,
-            event.at,
-            scheduled_start=event.scheduled_start,
-            tags=event.tags,
-            input=event.input,
-        )
-        # At once, though it may begin later: the owner has to end what is replaced.
-        message = MessageRow(0, instance_id, write_event(event))
-        start = Start(row, frozenset(replaceable))
-        await self.read(lambda store: store.post([message], [start]))
-
-    async def send(self, message: Message, check: Check | None) -> None:
-        """Put a message into the inbox, if the target's status passes the check."""
-        row = MessageRow(
-            0, message.target, write_event(message.event), message.execution_id, message.due
-        )
-
-        def post(store: Store) -> None:
-            if check is not None:
-                known = store.instance(message.target)
-                problem: PerdureError | None = InstanceNotFoundError(message.target)
-                if known is not None:
-                    problem = check(_foreseen(store, message.target, known.status))
-                if problem is not None:
-                    raise problem
-            store.post([row])
-
-        await self.read(post)
-
-    async def call(self, message: Message, event: EntityOperationCalled) -> Answer:
-        """Send an operation and poll for its outcome."""
-        await self.send(message, None)
-        text = await self._poll(lambda store: store.take_reply(event.request_id))
-        answer = read_event(text)
-        if isinstance(answer, (EntityOperationCompleted, EntityOperationFailed)):
-            return answer
-        raise StoreError(f"the answer to {event.request_id} is none: {text:.200}")
-
-    async def read(self, read: Callable[[Store], T]) -> T:
-        """Read from the store, or write to it."""
-        return await run_in(self._lane, partial(read, self._store))
-
-    async def watch(self, instance_id: str, until: Until) -> InstanceRow:
-        """Poll until an instance gets somewhere; raises `InstanceNotFoundError`."""
-
-        def look(store: Store) -> InstanceRow | None:
-            row = store.instance(instance_id)
-            if row is None:
-                raise InstanceNotFoundError(instance_id)
-            return row if until(row) else None
-
-        return await self._poll(look)
-
-    async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
-        """Look now, and whenever the store has changed, until there is something."""
-        return await self._poll(look)
-
-    async def _poll(self, look: Callable[[Store], T | None]) -> T:
-        pause, version = POLL_SHORTEST, -1
-        never = Bell()
-        while True:
-            seen = await self.read(lambda store: store.version())
-            if seen != version:
-                version, pause = seen, POLL_SHORTEST
-                found: Any = await self.read(look)
-                if found is not None:
-                    result: T = found
-                    return result
-            await self.clock.wait(never, self.clock.now() + round(pause * 1_000_000))
-            pause = min(pause * 1.5, POLL_LONGEST)
-
-    async def purge(self, ids: Collection[str]) -> list[str]:
-        """Delete terminal instances; returns which."""
-        return await self.read(lambda store: store.purge(ids))
-
-    async def mend(self, instance_id: str) -> None:
-        """Let a parked actor try again when the owner sees this."""
-        await self.send(Message(instance_id, ExecutionResumed(self.clock.now())), None)
+def _is_ending(slot: Slot) -> bool:
+    """Whether the next turn takes a termination."""
+    actor = slot.actor
+    if not slot.queued or not isinstance(actor, Orchestration) or actor.status.is_terminal:
+        return False
+    return any(isinstance(message.event, ExecutionTerminated) for message in actor.inbox)
 
 
 def _suspends(inbox: Iterable[Message]) -> bool:
@@ -378,27 +317,3 @@ def _suspends(inbox: Iterable[Message]) -> bool:
         if isinstance(message.event, (ExecutionSuspended, ExecutionResumed)):
             suspended = isinstance(message.event, ExecutionSuspended)
     return suspended
-
-
-def _foreseen(store: Store, target: str, status: Status) -> Status:
-    """The status that an instance will have once the owner has read what lies in the inbox."""
-    for row in store.inbox(0):
-        if row.target != target or status.is_terminal:
-            continue
-        match _readable(row):
-            case ExecutionSuspended():
-                status = Status.SUSPENDED
-            case ExecutionResumed() if status is Status.SUSPENDED:
-                status = Status.RUNNING
-            case ExecutionTerminated():
-                status = Status.TERMINATED
-            case _:
-                pass
-    return status
-
-
-def _readable(row: MessageRow) -> AnyEvent | None:
-    try:
-        return read_event(row.body)
-    except UnreadableEventError:
-        return None

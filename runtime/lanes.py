@@ -127,3 +127,11 @@ async def run_in(lane: Lane, work: Callable[[], T]) -> T:
         raise error
     result: T = value
     return result
+
+
+async def run_to_end(lane: Lane, work: Callable[[], T]) -> T:
+    """Run `work` in a lane; a cancelled caller still waits for it, and learns its outcome."""
+    outcome: list[T] = []
+    with anyio.CancelScope(shield=True):
+        outcome.append(await run_in(lane, work))
+    return outcome[0]

@@ -171,6 +171,8 @@ class PurgeResult:
 
     deleted_instance_count: int = 0
     instance_ids: list[str] = Factory(list[str])
+    is_complete: bool = True
+    """Whether it came to an end before its time was over."""
 
 
 def history_events(turns: list[Turn]) -> list[HistoryEvent]:

@@ -12,6 +12,7 @@ its own way (durability, what happens to a closed one) is not in here.
 from .archive import TestArchive
 from .claims import TestClaims
 from .commits import TestCommits
+from .ended import TestEnded, TestFamily
 from .entities import TestEntities
 from .inbox import TestInbox
 from .instances import TestInstances
@@ -31,7 +32,9 @@ __all__ = [
     "TestArchive",
     "TestClaims",
     "TestCommits",
+    "TestEnded",
     "TestEntities",
+    "TestFamily",
     "TestInbox",
     "TestInstances",
     "TestMailbox",

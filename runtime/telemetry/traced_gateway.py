@@ -1,6 +1,6 @@
 """The way in for clients who trace: what they ask for is part of what is current at the caller."""
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ from perdure.actors.history import (
     ExecutionStarted,
 )
 from perdure.actors.messages import Message
-from perdure.persistence.records import InstanceRow
+from perdure.persistence.records import InstanceRow, Purged
 from perdure.persistence.store import Store
 from perdure.runtime.gateway import Check, Gateway, Until
 from perdure.runtime.partition import Answer
@@ -102,8 +102,12 @@ class TracedGateway:
         """Look now, and whenever the store has something new of an instance."""
         return await self._inner.follow(instance_id, look)
 
-    async def purge(self, ids: Collection[str]) -> list[str]:
-        """Delete terminal instances; returns which."""
+    async def foresee(self, instance_id: str) -> Status | None:
+        """The status of an instance, or None; waits for its end if that is decided."""
+        return await self._inner.foresee(instance_id)
+
+    async def purge(self, ids: Sequence[str]) -> Purged:
+        """Delete some of these, if they are terminal."""
         return await self._inner.purge(ids)
 
     async def mend(self, instance_id: str) -> None:

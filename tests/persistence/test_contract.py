@@ -10,7 +10,13 @@ from perdure.persistence.contract import (
     TestCommits as TestCommits,
 )
 from perdure.persistence.contract import (
+    TestEnded as TestEnded,
+)
+from perdure.persistence.contract import (
     TestEntities as TestEntities,
+)
+from perdure.persistence.contract import (
+    TestFamily as TestFamily,
 )
 from perdure.persistence.contract import (
     TestInbox as TestInbox,
