@@ -106,7 +106,7 @@ def _frame(request: Any) -> _Frame:
     raise TypeError(
         "the request is one of Starlette (or FastAPI) or of azure.functions, "
         f"not {type(request).__module__}.{type(request).__qualname__}; "
-        "for others, create_http_management_payload(id) gives the links"
+        "for others, create_http_management_payload gives the links"
     )
 
 
@@ -116,8 +116,14 @@ def _origin(request: Any, management: ManagementUrl) -> str:
     if azure is not None and isinstance(request, azure.HttpRequest):
         parts = urlsplit(str(request.url))
         base = f"{parts.scheme}://{parts.netloc}"
+    elif hasattr(request, "base_url"):  # Starlette's, FastAPI's and Litestar's have one.
+        base = str(request.base_url)
     else:
-        base = str(_frame(request) and request.base_url)
+        raise TypeError(
+            "the request is one of Starlette, FastAPI, Litestar or azure.functions, "
+            f"not {type(request).__module__}.{type(request).__qualname__}; without a request, "
+            "create_http_management_payload(id) gives the links"
+        )
     return forwarded(base, request.headers) if management.use_forwarded_host else base
 
 

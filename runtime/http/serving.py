@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,18 +16,19 @@ from hypercorn import trio as on_trio
 from hypercorn.config import Config
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
-from starlette.types import ASGIApp
 
 from .call import Service
 
 logger = logging.getLogger("perdure.http")
 
+AnyASGIApp = Callable[..., Awaitable[None]]
+"""Each framework has classes of its own for the three arguments."""
 BACKLOG = 100
 GRACEFUL_SECONDS = 3.0
 
 
 async def serve(
-    app: ASGIApp,
+    app: AnyASGIApp,
     *,
     host: str = "127.0.0.1",
     port: int = 7071,
@@ -86,7 +87,7 @@ def _config(listener: socket.socket, graceful_timeout: float) -> Config:
     return config
 
 
-async def _run(app: ASGIApp, config: Config, stop: anyio.Event) -> None:
+async def _run(app: AnyASGIApp, config: Config, stop: anyio.Event) -> None:
     world: Any = on_trio if sniffio.current_async_library() == "trio" else on_asyncio
     await world.serve(app, config, shutdown_trigger=stop.wait, mode="asgi")
 
