@@ -88,7 +88,7 @@ class TaggedCodec(Codec):
             raise PayloadError(path, "text", f"is not JSON: {error}") from error
 
     def _class(self, module: Any, name: Any, expected: type | None) -> Any:
-        place = self._modules.get(module) or sys.modules.get(module)
+        place = self._modules.get(str(module)) or sys.modules.get(str(module))
         found: object = getattr(place, str(name), None)
         if found is None and expected is not None and expected.__name__ == name:
             found = expected

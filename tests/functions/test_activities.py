@@ -1,103 +1,20 @@
-"""Activities of the 1.x model, and the payloads that travel between functions."""
+"""Activities of the 1.x model, and HTTP calls."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from perdure import App, OrchestrationFailedError, PayloadError
+from perdure import App, OrchestrationFailedError
 from perdure.functions import FunctionsApp, FunctionsError
 from perdure.functions.host_settings import HostSettings
 from perdure.functions.kernel import kernel_app
-from perdure.persistence.store import Store
 from perdure.testing import Environment
 
 Decorated = Callable[[str], App]
 Load = Callable[[Mapping[str, str]], FunctionsApp]
 
 HTTP = "BuiltIn::HttpActivity"
-
-SHOP = {
-    "orders.py": """
-        class Order:
-            def __init__(self, item, count): self.item, self.count = item, count
-            @staticmethod
-            def to_json(order): return {"item": order.item, "count": order.count}
-            @staticmethod
-            def from_json(said): return Order(**said)
-        """,
-    "function_app.py": """
-        import azure.durable_functions as df
-        from orders import Order
-
-        app = df.DFApp()
-
-        @app.orchestration_trigger(context_name="context", input_type=Order)
-        def buys(context):
-            order = context.get_input()
-            assert type(order) is Order
-            doubled = yield context.call_activity(double, order)
-            several = yield context.call_activity("each", [doubled, {"inside": order}])
-            event = yield context.wait_for_external_event("more", expected_type=Order)
-            return [several, event, doubled.count]
-
-        @app.activity_trigger(input_name="order")
-        def double(order: Order) -> Order:
-            return Order(order.item, order.count * 2)
-
-        @app.activity_trigger(input_name="orders")
-        async def each(orders: list) -> list:
-            first, second = orders
-            return [first.count, second["inside"].item]
-        """,
-}
-
-
-async def test_objects_travel_by_to_json_and_from_json(loaded: Load, store: Store) -> None:
-    app = loaded(SHOP)
-    order = app.modules["orders"].Order
-    async with Environment(kernel_app(app), store=store) as env:
-        started = await env.client.start_new("buys", order("tea", 2), instance_id="b")
-        await env.settle()
-        await env.crash()
-        await env.client.raise_event("b", "more", order("cup", 1))
-        several, event, count = await env.client.instance(started.instance_id).result()
-        assert (several, count, event.item) == ([4, "tea"], 4, "cup")
-        status = await env.client.get_status("b")
-        assert status is not None
-        assert status.input == {
-            "__class__": "Order",
-            "__module__": "orders",
-            "__data__": {"item": "tea", "count": 2},
-        }
-
-
-async def test_objects_of_two_apps_do_not_mix(loaded: Load) -> None:
-    apps = [loaded(SHOP), loaded(SHOP)]
-    for app in apps:
-        order = app.modules["orders"].Order
-        async with Environment(kernel_app(app)) as env:
-            started = await env.client.start_new("buys", order("tea", 1), instance_id="b")
-            await env.client.raise_event("b", "more", order("cup", 1))
-            _, event, _ = await started.result()
-            assert type(event) is order
-
-
-async def test_an_unknown_class_is_named(loaded: Load) -> None:
-    async with Environment(kernel_app(loaded(SHOP))) as env:
-        strange = {"__class__": "Cat", "__module__": "orders", "__data__": 1}
-        started = await env.client.start_new("buys", strange)
-        with pytest.raises(OrchestrationFailedError, match=r"orders\.Cat.*is not loaded"):
-            await started.result()
-
-
-@pytest.mark.parametrize("value", [float("nan"), {1, 2}, "\ud800", {(1, 2): 3}, object])
-async def test_what_is_no_json_is_refused_with_its_path(loaded: Load, value: Any) -> None:
-    async with Environment(kernel_app(loaded(SHOP))) as env:
-        with pytest.raises(PayloadError, match="input of buys"):
-            await env.client.start_new("buys", value)
-
 
 KINDS = """
 import threading
@@ -174,6 +91,15 @@ async def test_a_client_without_a_host_is_refused(loaded: Load) -> None:
             OrchestrationFailedError, match=r"run the app with perdure\.functions\.host"
         ):
             await (await env.client.start_new("asks")).result()
+
+
+def test_a_name_that_cannot_be_is_refused(decorated: Decorated) -> None:
+    body = """
+    @app.entity_trigger(context_name="context", entity_name="a@b")
+    def one(context): ...
+    """
+    with pytest.raises(FunctionsError, match=r"function_app.py: cannot register 'a@b'"):
+        decorated(body)
 
 
 def test_one_name_for_two_functions_is_refused(decorated: Decorated) -> None:

@@ -25,6 +25,7 @@ async def start(req: func.HttpRequest, client):
     return client
 
 @app.function_name("Nightly")
+@app.retry(strategy="fixed_delay", max_retry_count="3", delay_interval="00:00:01")
 @app.timer_trigger(schedule="0 0 3 * * *", arg_name="timer")
 def nightly(timer: func.TimerRequest) -> None: ...
 
@@ -63,7 +64,9 @@ def test_decorated_functions_say_what_they_are(loaded: Load) -> None:
         "consume": "queueTrigger",
         "save": "httpTrigger",
     }
-    start = next(f for f in app.functions if f.name == "start")
+    nightly, start = (next(f for f in app.functions if f.name == n) for n in ("Nightly", "start"))
+    retry = {"strategy": "fixed_delay", "maxRetryCount": "3", "delayInterval": "00:00:01"}
+    assert nightly.retry == retry
     assert start.trigger.properties == {
         "route": "orchestrators/{name}",
         "methods": ["POST"],
@@ -71,6 +74,7 @@ def test_decorated_functions_say_what_they_are(loaded: Load) -> None:
     }
     (client,) = start.clients
     assert client.properties == {"taskHub": "Other", "connectionName": "Store"}
+    assert ([b.type for b in start.outputs], start.inputs) == (["http"], ())
 
 
 def test_what_is_not_supported_is_listed(loaded: Load) -> None:
@@ -214,6 +218,7 @@ def function(file: str, script: str | None = None) -> dict[str, str]:
         (function('{"bindings": [{"name": "a"}]}'), "needs a 'type'"),
         (function(ONLY_TRIGGER.replace('"in"', '"up"')), "direction of 'city' is"),
         (function('{"scriptFile": "../../x.py", ' + ONLY_TRIGGER[1:]), "x.py does not exist"),
+        (function(f'{{"scriptFile": "{__file__}", ' + ONLY_TRIGGER[1:]), "lies outside the app"),
         (function(ONLY_TRIGGER), r"scriptFile .*__init__\.py does not exist"),
         (function(ONLY_TRIGGER, ""), "no function 'main'.*entryPoint"),
         (function(ONLY_TRIGGER, OTHER_NAME), "no parameter 'city'"),

@@ -23,7 +23,8 @@ def lazy(context):
     for task in reversed(tasks):
         yield task
     again = yield tasks[0]
-    return [before, [task.is_completed for task in tasks], again]
+    known = yield context.task_all(tasks)
+    return [before, [task.is_completed for task in tasks], again, known, str(tasks)]
 
 @app.activity_trigger(input_name="name")
 def note(name): return name
@@ -34,7 +35,9 @@ async def test_a_task_begins_when_it_is_yielded(decorated: Decorated) -> None:
     async with Environment(decorated(LAZY)) as env:
         env.stub("note", str)
         started = await env.client.start_new("lazy")
-        assert await started.result() == [[False, False], [True, True], "a"]
+        *known, shown = await started.result()
+        assert known == [[False, False], [True, True], "a", ["a", "b"]]
+        assert shown == "[<CallTask 1 succeeded>, <CallTask 0 succeeded>]"
         assert env.calls_of("note") == [("b",), ("a",)]
 
 
@@ -204,7 +207,7 @@ def misuse(context):
     cancelled = context.create_timer(context.current_utc_datetime + timedelta(days=1))
     cancelled.cancel()
     yield context.create_timer(date(2030, 1, 2))
-    def waits(): yield cancelled
+    yield context.task_any([timer, cancelled])
     mistakes = [
         lambda: context.call_activity(plain, 1),
         lambda: context.call_sub_orchestrator(act),
