@@ -1,6 +1,7 @@
 """Runs Durable Functions apps of the Python programming models as they are; extra `functions`."""
 
 from .errors import FunctionsError as FunctionsError
+from .kernel import kernel_app as kernel_app
 from .loader import load as load
 from .model import Binding as Binding
 from .model import Function as Function
@@ -11,5 +12,6 @@ __all__ = [
     "Function",
     "FunctionsApp",
     "FunctionsError",
+    "kernel_app",
     "load",
 ]
