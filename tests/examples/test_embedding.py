@@ -1,5 +1,6 @@
 """The services of examples/embedding: started, used over a socket, stopped, and killed."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -30,10 +31,14 @@ class Service:
     place: str
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it with a signal: in good order, unless it is killed, and without complaints."""
+        """End it with a signal."""
         self.process.send_signal(how)
+        self.ends(-how if how is signal.SIGKILL else 0)
+
+    def ends(self, code: int = 0) -> None:
+        """Wait until it has ended, with that code and without complaints."""
         _, said = self.process.communicate(timeout=30)
-        assert self.process.returncode == (-how if how is signal.SIGKILL else 0), said
+        assert self.process.returncode == code, said
         # Litestar shows what hypercorn says at level INFO.
         assert not [line for line in said.splitlines() if not line.startswith("INFO")], said
 
@@ -146,6 +151,35 @@ def test_a_stopped_order_service_leaves_orders_waiting(tmp_path: Path) -> None:
         dear = dear.copy_with(port=httpx.URL(service.place).port)
         status_when(web, str(dear), waits_for_the_boss)
         assert (tmp_path / "outbox.txt").read_text("utf-8") == "car for 20000 euros?\n"
+
+
+def test_stopping_waits_for_a_running_activity(tmp_path: Path) -> None:
+    outbox = tmp_path / "outbox.txt"
+    os.mkfifo(outbox)  # Opening it lasts until somebody opens the other end.
+    with served(tmp_path, ORDERS, "asyncio") as (service, web):
+        where = httpx.URL(
+            web.post("/orders", json={"item": "bed", "euros": 900}).headers["location"]
+        )
+        begun = where.copy_merge_params({"showHistory": "true"})
+        status_when(web, str(begun), lambda status: "TaskScheduled" in str(status["historyEvents"]))
+        service.process.send_signal(signal.SIGTERM)
+        while listens(web):
+            pass
+        assert outbox.read_text("utf-8") == "bed for 900 euros?\n"
+        service.ends()
+    with served(tmp_path, ORDERS, "asyncio") as (service, web):
+        where = where.copy_with(port=httpx.URL(service.place).port)
+        # Begun again, it would wait for a reader.
+        status_when(web, str(where), waits_for_the_boss)
+        service.stop()
+
+
+def listens(web: httpx.Client) -> bool:
+    try:
+        web.get("/")
+    except httpx.TransportError:
+        return False
+    return True
 
 
 def asked(port: str, *lines: str) -> list[str]:
