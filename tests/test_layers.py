@@ -33,6 +33,8 @@ MAY_IMPORT = {
     "telemetry": {"telemetry", "face", "runtime", "persistence", "actors"},
     "functions": {"functions", "http", "face", "runtime", "persistence", "actors"},
     "cli": {"cli", "functions", "http", "lint", "face", "runtime", "persistence", "actors"},
+    # `python -m perdure` lies beside the face, and above everything.
+    "__main__": {"cli"},
 }
 DOORS = MAY_IMPORT.keys() - {"actors", "persistence", "runtime"}
 LOOPS = {"anyio", "asyncio", "sniffio", "trio", "uvloop"}

@@ -1,0 +1,192 @@
+"""A store as target: what a client in another process does, over the file that both share."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+
+from perdure.actors.errors import InstanceNotFoundError
+from perdure.actors.identity import EntityId
+from perdure.actors.status import TERMINAL, Status
+from perdure.persistence.owner_lock import OwnerLock
+from perdure.runtime.client import Client
+from perdure.runtime.views import EntityPage, EntityState, InstancePage, InstanceStatus
+
+from .ending import USAGE, CommandError
+from .target import Filters, Order, Purged, Target
+
+
+@asynccontextmanager
+async def stored(path: Path) -> AsyncGenerator[Target]:
+    """The store in that file, which is there."""
+    async with Client(path) as client:
+        yield StoreTarget(path, client)
+
+
+class StoreTarget:
+    """See the module's docstring."""
+
+    def __init__(self, path: Path, client: Client) -> None:
+        self._path = path
+        self._client = client
+
+    @property
+    def place(self) -> str:
+        """The path."""
+        return str(self._path)
+
+    async def absence(self) -> str | None:
+        """Whether no process owns the file."""
+        if OwnerLock(self._path.resolve()).holder() is not None:
+            return None
+        return f"no runtime runs {self._path}: it goes on when one does (`perdure run`)"
+
+    async def start(self, order: Order) -> str:
+        """Start an orchestration; returns its id."""
+        instance = await self._client.start_new(
+            order.name,
+            *([order.input] if order.given else []),
+            instance_id=order.instance_id,
+            version=order.version,
+            tags=order.tags,
+            start_at=order.start_at,
+        )
+        return instance.instance_id
+
+    async def status(
+        self, instance_id: str, *, history: bool = False, waiting: bool = False
+    ) -> InstanceStatus:
+        """What is known of an instance."""
+        found = await self._client.get_status(
+            instance_id, show_history=history, show_waiting=waiting
+        )
+        if found is None:
+            raise InstanceNotFoundError(instance_id)
+        return found
+
+    async def changes(self, instance_id: str) -> AsyncIterator[None]:
+        """Tell of changes."""
+        async for _ in self._client.follow(instance_id):
+            yield
+
+    async def page(self, filters: Filters, size: int, token: str | None) -> InstancePage:
+        """Matching orchestrations by creation."""
+        return await self._client.query(
+            **_wanted(filters), page_size=size, continuation_token=token
+        )
+
+    async def count(self, filters: Filters) -> dict[Status, int]:
+        """How many match, by status."""
+        if filters.completed_from or filters.completed_to or filters.parent is not None:
+            counted: dict[Status, int] = {}
+            found = self._client.query_all(**_wanted(filters), show_payloads=False, page_size=1_000)
+            async for status in found:
+                counted[status.runtime_status] = counted.get(status.runtime_status, 0) + 1
+            return counted
+        wanted = _wanted(filters)
+        for name in ("completed_from", "completed_to", "parent_instance_id"):
+            del wanted[name]
+        return await self._client.count(**wanted)
+
+    async def raise_event(self, instance_id: str, name: str, data: Any) -> None:
+        """Raise an external event."""
+        await self._client.raise_event(instance_id, name, data)
+
+    async def terminate(self, instance_id: str, reason: str | None, *, recursive: bool) -> None:
+        """End an instance."""
+        await self._client.terminate(instance_id, reason, recursive=recursive)
+
+    async def suspend(self, instance_id: str, reason: str | None) -> None:
+        """Let nothing reach an instance's code."""
+        await self._client.suspend(instance_id, reason)
+
+    async def resume(self, instance_id: str, reason: str | None) -> None:
+        """Go on."""
+        await self._client.resume(instance_id, reason)
+
+    async def rewind(self, instance_id: str, reason: str | None) -> None:
+        """Let a failed instance do its failed work again."""
+        await self._client.rewind(instance_id, reason)
+
+    async def restart(self, instance_id: str, *, same_id: bool) -> str:
+        """Start an orchestration again; returns its id."""
+        again = await self._client.restart(instance_id, restart_with_new_instance_id=not same_id)
+        return again.instance_id
+
+    async def purge(self, instance_id: str, *, recursive: bool) -> int:
+        """Delete an instance that has ended."""
+        purged = await self._client.purge(instance_id, recursive=recursive)
+        return purged.deleted_instance_count
+
+    async def purge_by(self, filters: Filters, purged: Purged) -> int:
+        """Delete all matching instances that have ended, step by step."""
+        if filters.prefix or filters.completed_from or filters.parent is not None:
+            return await self._purge_found(filters, purged)
+        result = await self._client.purge_by(
+            statuses=filters.statuses or TERMINAL,
+            names=filters.names,
+            created_from=filters.created_from,
+            created_to=filters.created_to,
+            completed_to=filters.completed_to,
+            tags=filters.tags,
+            progress=lambda so_far: purged(so_far.deleted_instance_count),
+        )
+        return result.deleted_instance_count
+
+    async def _purge_found(self, filters: Filters, purged: Purged) -> int:
+        """What the client's own purge has no filter for is looked up first."""
+        count = 0
+        wanted = _wanted(evolve(filters, statuses=filters.statuses or TERMINAL))
+        async for found in self._client.query_all(**wanted, show_payloads=False):
+            with suppress(InstanceNotFoundError):
+                count += await self.purge(found.instance_id, recursive=False)
+            purged(count)
+        return count
+
+    async def signal(
+        self, entity_id: EntityId, operation: str, given: list[Any], at: datetime | None
+    ) -> None:
+        """Send an operation to an entity."""
+        await self._client.entity(entity_id).signal(operation, *given, at=at)
+
+    async def entity(self, entity_id: EntityId) -> EntityState:
+        """What is known of an entity."""
+        found = await self._client.get_entity(entity_id)
+        if found is None:
+            raise InstanceNotFoundError(str(entity_id))
+        return found
+
+    async def entities(
+        self, name: str, prefix: str, *, states: bool, size: int, token: str | None
+    ) -> EntityPage:
+        """Entities by name and key."""
+        if prefix and not name:
+            raise CommandError("--prefix is that of keys: give --name of the entity too", USAGE)
+        return await self._client.query_entities(
+            name=name,
+            key_prefix=prefix,
+            include_state=states,
+            page_size=size,
+            continuation_token=token,
+        )
+
+    async def clean_entities(self) -> int:
+        """Release locks whose holder has ended or is gone."""
+        return (await self._client.clean_entity_storage()).orphaned_locks_released
+
+
+def _wanted(filters: Filters) -> dict[str, Any]:
+    return {
+        "statuses": filters.statuses,
+        "names": filters.names,
+        "instance_id_prefix": filters.prefix,
+        "created_from": filters.created_from,
+        "created_to": filters.created_to,
+        "completed_from": filters.completed_from,
+        "completed_to": filters.completed_to,
+        "tags": filters.tags,
+        "parent_instance_id": filters.parent,
+    }
