@@ -286,6 +286,23 @@ class LocalGateway:
         partition.watchers.stir(purged.gone)
         return purged
 
+    async def visit(self, ids: Collection[str], look: Callable[[Slot], object]) -> None:
+        """Show the slots of these once they are loaded; returns when all is durable again."""
+        partition, awaited = self._partition, set(ids)
+
+        def arrive(reply: Reply[bool], slot: Slot) -> None:
+            look(slot)
+            awaited.discard(slot.id)
+            if not awaited:
+                partition.when_all_durable(partial(partition.settle, reply, True))
+
+        def begin(reply: Reply[bool]) -> None:
+            for target in list(awaited):
+                partition.residents.when_loaded(target, partial(arrive, reply))
+
+        if awaited:
+            await self._request(begin)
+
     async def mend(self, instance_id: str) -> None:
         """Let a parked actor try again."""
         partition = self._partition

@@ -30,6 +30,7 @@ from .recovery import Recovery
 from .restore import Restorer
 from .seclusion import refuse_blocking_calls
 from .settings import settings_from
+from .sweeper import Sweeper
 from .timers import Timers
 from .vitals import Vitals
 from .webhooks import Webhook
@@ -93,6 +94,7 @@ class Runtime:
         self._given_hooks = checked_hooks(hooks)
         self._telemetry = checked_telemetry(telemetry)
         self._instruments: Instruments | None = None
+        self._sweeper: Sweeper | None = None
         self._entered = False
         self._dead = False
 
@@ -124,6 +126,11 @@ class Runtime:
     def hooks(self) -> Hooks:
         """The lifecycle hooks, with what became of their calls; for tests and tools."""
         return self._hooks
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether what was kept for long enough is being deleted; for tests and tools."""
+        return self._sweeper is not None and self._sweeper.working
 
     def observe(self, observer: Observer) -> None:
         """Show this observer every turn, from the entering of the runtime on."""
@@ -166,6 +173,8 @@ class Runtime:
         group.start_soon(self._live)
         group.start_soon(self._recovery.poll)
         self._hooks.open(group)
+        if self._sweeper is not None:
+            group.start_soon(self._sweeper.run)
         return self
 
     async def _own(self) -> Store:
@@ -208,6 +217,8 @@ class Runtime:
         gateway = LocalGateway(
             self.app, seams.clock, seams.new_id, store, self._partition, (writer, reader)
         )
+        if settings.retention is not None:
+            self._sweeper = Sweeper(settings.retention, seams.clock, gateway, self._partition)
         self._client = Client(gateway, management=settings.management, telemetry=self._telemetry)
         self._clock = seams.clock
 
@@ -304,6 +315,8 @@ class Runtime:
         return False
 
     async def _drain(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.stop()
         with anyio.move_on_after(self.settings.drain_timeout):
             await self._activities.drain()
             await self._partition.settled()

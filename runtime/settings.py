@@ -7,9 +7,10 @@ from math import inf
 from typing import Any, Literal
 
 from attrs import Attribute, field, fields, frozen
-from attrs.validators import instance_of
+from attrs.validators import instance_of, optional
 
 from .management import ManagementUrl
+from .retention import Retention
 
 DURABILITIES = ("full", "relaxed")
 
@@ -68,6 +69,8 @@ class Settings:
     """Timers due later than this are left on disk for the time being."""
     hook_events_max: int = field(default=10_000, validator=_whole)
     """How many lifecycle events may wait for one hook; what comes then is dropped and counted."""
+    retention: Retention | None = field(default=None, validator=optional(instance_of(Retention)))
+    """How long what has ended is kept: for ever, unless this says otherwise."""
     management: ManagementUrl = field(factory=ManagementUrl, validator=instance_of(ManagementUrl))
     """Where the HTTP management API is that the links of the client lead to."""
     history_warning: int = field(default=50_000, validator=_whole)

@@ -57,6 +57,7 @@ from perdure.runtime.management import ManagementUrl as ManagementUrl
 from perdure.runtime.progress import Follower as Follower
 from perdure.runtime.progress import HistoryMark as HistoryMark
 from perdure.runtime.progress import Progress as Progress
+from perdure.runtime.retention import Retention as Retention
 from perdure.runtime.settings import Settings as Settings
 from perdure.runtime.views import EntityState as EntityState
 from perdure.runtime.views import HistoryEvent as HistoryEvent
@@ -112,6 +113,7 @@ __all__ = [
     "Progress",
     "PurgeResult",
     "RegistrationError",
+    "Retention",
     "RetryPolicy",
     "Reuse",
     "Runtime",

@@ -141,7 +141,10 @@ class Environment:
         partition = self.runtime.partition
         runtime = self.runtime
         working = (
-            partition.operations_running or runtime.activities.executing or runtime.hooks.working
+            partition.operations_running
+            or runtime.activities.executing
+            or runtime.hooks.working
+            or runtime.sweeping
         )
         if not partition.quiet or not working:
             self._busy_since = None
