@@ -143,7 +143,7 @@ async def test_purging_deletes_what_has_ended_and_matches(
         ("", "createdTimeFrom is required"),
         ("?createdTimeTo=2030-01-01", "createdTimeFrom is required"),
         ("?createdTimeFrom=2001-01-01&runtimeStatus=Nonsense", "runtimeStatus is some of"),
-        ("?createdTimeFrom=2001-01-01&runtimeStatus=Running", "only ended instances"),
+        ("?createdTimeFrom=2001-01-01&runtimeStatus=Running", "Running"),
     ],
 )
 async def test_purging_needs_clear_conditions(
