@@ -1,6 +1,8 @@
 """Runs Durable Functions apps of the Python programming models as they are; extra `functions`."""
 
 from .errors import FunctionsError as FunctionsError
+from .host import host as host
+from .host_keys import HostKeys as HostKeys
 from .kernel import kernel_app as kernel_app
 from .loader import load as load
 from .model import Binding as Binding
@@ -12,6 +14,8 @@ __all__ = [
     "Function",
     "FunctionsApp",
     "FunctionsError",
+    "HostKeys",
+    "host",
     "kernel_app",
     "load",
 ]

@@ -1,0 +1,80 @@
+"""What a host is going to do: everything that is known, and checked, before anything runs."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from .host_file import HostFile
+from .host_settings import HostSettings
+from .http_triggers import HttpTrigger, http_triggers
+from .model import SUPPORTED_TRIGGERS, Function, FunctionsApp
+from .task_hubs import HubMap
+from .timer_triggers import TimerTrigger, timer_triggers
+
+_HTTP_OUTPUT = "http"
+
+
+@frozen
+class HostPlan:
+    """See the module's docstring."""
+
+    app: FunctionsApp
+    """With the functions that run, and no others."""
+    file: HostFile
+    hubs: HubMap
+    http: list[HttpTrigger]
+    timers: list[TimerTrigger]
+    left_out: list[tuple[Function, str]]
+    """Functions that do not run, with the reason."""
+
+    @property
+    def settings(self) -> HostSettings:
+        """What host.json says."""
+        return self.file.settings
+
+    @property
+    def folder(self) -> Path:
+        """The app's folder."""
+        return self.app.folder
+
+    @classmethod
+    def of(
+        cls, app: FunctionsApp, file: HostFile, environ: Mapping[str, str], now: datetime
+    ) -> "HostPlan":
+        """The plan for an app; raises `FunctionsError` for what cannot be."""
+        reasons = [(function, _reason(function, file.settings)) for function in app.functions]
+        running = [function for function, reason in reasons if reason is None]
+        hubs = HubMap(app.folder, file.settings, environ)
+        for function in running:
+            for client in function.clients:
+                hubs.of(function, client)
+        return cls(
+            evolve(app, functions=tuple(running)),
+            file,
+            hubs,
+            http_triggers(running, file.settings.route_prefix, environ),
+            timer_triggers(running, environ, now),
+            [(function, reason) for function, reason in reasons if reason is not None],
+        )
+
+
+def _reason(function: Function, settings: HostSettings) -> str | None:
+    """Why a function does not run, or None."""
+    if function.disabled:
+        return "it is disabled"
+    if settings.functions is not None and function.name.casefold() not in settings.functions:
+        return "host.json does not list it in functions"
+    if function.trigger.type not in SUPPORTED_TRIGGERS:
+        return f"nothing here triggers a {function.trigger.type}"
+    strange = next(_strange_bindings(function), None)
+    return f"nothing here serves its binding {strange}" if strange is not None else None
+
+
+def _strange_bindings(function: Function) -> Iterator[str]:
+    for binding in function.inputs:
+        yield f"{binding.name} ({binding.type}, {binding.direction})"
+    for binding in function.outputs:
+        if binding.type != _HTTP_OUTPUT:
+            yield f"{binding.name} ({binding.type}, {binding.direction})"
