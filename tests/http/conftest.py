@@ -1,5 +1,6 @@
 """A runtime, its management API on a real socket, and instances in every status."""
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,9 @@ from perdure.http import management_site, serve
 
 BASE = "/runtime/webhooks/durabletask"
 FAR = datetime(2999, 1, 1, tzinfo=UTC)
+
+# Nothing here is encrypted; but each client would load all certificates anew.
+TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 Put = Callable[[str], Awaitable[str]]
@@ -146,7 +150,7 @@ async def served(
 ) -> AsyncGenerator[httpx.AsyncClient]:
     async with anyio.create_task_group() as group:
         url = await group.start(partial(serve, app, port=0, **options))
-        async with httpx.AsyncClient(base_url=url + base, timeout=10) as http:
+        async with httpx.AsyncClient(base_url=url + base, timeout=10, verify=TLS) as http:
             yield http
         group.cancel_scope.cancel()
 
