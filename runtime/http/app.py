@@ -1,5 +1,6 @@
 """The management API as an ASGI app."""
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -75,7 +76,9 @@ def management_app(
         nested_json=nested_json,
         heartbeat_seconds=heartbeat_seconds,
     )
-    app = Starlette(routes=[Mount("", app=Desk(service, ENDPOINTS))])
+    app = Starlette()
+    # Not a mount: that takes no path with a line break in it.
+    app.router.default = Desk(service, ENDPOINTS)
     app.state.management = service
     return app
 
@@ -89,9 +92,14 @@ def management_site(
     takes.
     """
     app = management_app(target, keys=keys, **options)
-    return Starlette(
-        routes=[Mount(path, app=app) for path in (MANAGEMENT_PATH, OLD_MANAGEMENT_PATH)]
-    )
+    return Starlette(routes=[_mounted(app, MANAGEMENT_PATH), _mounted(app, OLD_MANAGEMENT_PATH)])
+
+
+def _mounted(app: Starlette, path: str) -> Mount:
+    mount = Mount(path, app=app)
+    # Starlette's own pattern matches no path that has a line break in it.
+    mount.path_regex = re.compile(mount.path_regex.pattern, re.DOTALL)
+    return mount
 
 
 @frozen

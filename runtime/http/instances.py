@@ -11,7 +11,7 @@ from perdure.actors.errors import (
     InstanceStateError,
 )
 from perdure.actors.identity import EntityId, is_entity
-from perdure.actors.status import Status
+from perdure.actors.status import TERMINAL, Status
 from perdure.runtime.client import PAGE_SIZE, Client
 from perdure.runtime.control import Reuse
 from perdure.runtime.views import InstanceStatus
@@ -62,7 +62,10 @@ TOP = whole(
 )
 PURGED_FROM = point_in_time("createdTimeFrom", "Only those created then or later.", required=True)
 PURGED_STATUS = statuses(
-    "runtimeStatus", "Only those in one of these statuses, in which they have ended.", strict=True
+    "runtimeStatus",
+    "Only those in one of these statuses, in which they have ended.",
+    strict=True,
+    sensible=TERMINAL,
 )
 
 

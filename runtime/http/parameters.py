@@ -1,7 +1,7 @@
 """Parameters: each knows its name, how it is read, and what to say when it cannot be."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -99,7 +99,9 @@ def point_in_time(
     )
 
 
-def statuses(name: str, about: str, *, strict: bool = False) -> Parameter[frozenset[Status]]:
+def statuses(
+    name: str, about: str, *, strict: bool = False, sensible: Collection[Status] = tuple(Status)
+) -> Parameter[frozenset[Status]]:
     """Statuses, comma separated or repeated; unknown ones are ignored unless `strict`."""
     known = {status.label.lower(): status for status in Status}
 
@@ -109,7 +111,7 @@ def statuses(name: str, about: str, *, strict: bool = False) -> Parameter[frozen
             raise ValueError(given)
         return frozenset(known[word] for word in words if word in known)
 
-    labels = tuple(status.label for status in Status)
+    labels = tuple(status.label for status in sorted(sensible))
     expects = f"some of {', '.join(labels)}"
     choices = labels if strict else ()
     return Parameter(name, about, "list", frozenset[Status](), parse, expects, choices=choices)

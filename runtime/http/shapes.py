@@ -69,6 +69,9 @@ NEW_ID: Schema = {
 }
 """What `checked_instance_id` lets pass."""
 
+ENTITY_NAME: Schema = {"type": "string", "pattern": r"^[^@\u0000-\u001f\u007f-\u009f]+$"}
+ENTITY_KEY: Schema = {"type": "string", "pattern": r"^[^\u0000-\u001f\u007f-\u009f]+$"}
+
 ERROR = _named(
     "Error",
     _object({"ExceptionMessage": TEXT, "ExceptionType": TEXT, "StackTrace": TEXT}, Message=TEXT),

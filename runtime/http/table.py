@@ -8,6 +8,7 @@ from .endpoint import Endpoint
 from .entities import ENTITIES
 from .histories import HISTORIES
 from .instances import INSTANCES
+from .openapi import openapi_endpoint
 from .primary import PRIMARY
 from .starting import STARTING
 from .starting_many import STARTING_MANY
@@ -23,3 +24,4 @@ ENDPOINTS: list[Endpoint] = [
     *ENTITIES,
     *PRIMARY,
 ]
+ENDPOINTS.append(openapi_endpoint(ENDPOINTS))
