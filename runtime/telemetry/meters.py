@@ -10,6 +10,9 @@ from perdure.runtime.vitals import Vitals
 
 Read = Callable[[Vitals], int]
 
+SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
+"""Where the buckets of durations end: a commit takes less than a millisecond, a report minutes."""
+
 GAUGES: dict[str, tuple[str, str, Read]] = {
     "perdure.actors.resident": ("{actor}", "Actors in memory", lambda v: v.resident),
     "perdure.actors.ready": ("{actor}", "Actors that wait for their turn", lambda v: v.ready),
@@ -68,13 +71,19 @@ class Meters:
         for name, (unit, description, read) in GAUGES.items():
             meter.create_observable_gauge(name, [self._sum_of(read)], unit, description)
         self.commit_duration = meter.create_histogram(
-            "perdure.commit.duration", "s", "How long the store takes for a commit"
+            "perdure.commit.duration",
+            "s",
+            "How long the store takes for a commit",
+            explicit_bucket_boundaries_advisory=SECONDS,
         )
         self.commit_actors = meter.create_histogram(
             "perdure.commit.actors", "{actor}", "How many actors have turns in one commit"
         )
         self.activity_duration = meter.create_histogram(
-            "perdure.activity.duration", "s", "How long attempts of activities take"
+            "perdure.activity.duration",
+            "s",
+            "How long attempts of activities take",
+            explicit_bucket_boundaries_advisory=SECONDS,
         )
 
     def _sum_of(self, read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:

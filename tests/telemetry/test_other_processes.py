@@ -11,7 +11,7 @@ from attrs import define
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, TraceIdRatioBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler, TraceIdRatioBased
 from opentelemetry.trace import format_trace_id
 
 from perdure import App, Client, OrchestrationContext, Runtime, TraceContext
@@ -120,9 +120,7 @@ async def test_a_context_without_telemetry_is_the_parent(
 
 
 @pytest.mark.parametrize("sampler", [ALWAYS_OFF, TraceIdRatioBased(0.5)])
-async def test_the_sampler_decides_about_whole_traces(
-    sampler: TraceIdRatioBased, tmp_path: Path
-) -> None:
+async def test_the_sampler_decides_about_whole_traces(sampler: Sampler, tmp_path: Path) -> None:
     exporter, database = InMemorySpanExporter(), tmp_path / "hub.db"
     provider = TracerProvider(sampler, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
