@@ -25,6 +25,7 @@ class Module:
     """One source file."""
 
     path: Path
+    text: str = field(repr=False)
     lines: list[str] = field(repr=False)
     tree: ast.Module = field(repr=False)
     quiet: dict[int, frozenset[str]] = field(repr=False)
@@ -132,7 +133,7 @@ def _parsed(path: Path) -> Module | Unreadable:
         return Unreadable(path, error.lineno or 1, error.offset or 1, error.msg, source)
     except ValueError as error:  # Bytes that are no text, or a NUL.
         return Unreadable(path, 1, 1, str(error), "")
-    return Module(path, text.split("\n"), tree, dict(_silenced(text)))
+    return Module(path, text, text.split("\n"), tree, dict(_silenced(text)))
 
 
 def _silenced(text: str) -> Iterator[tuple[int, frozenset[str]]]:

@@ -69,12 +69,9 @@ def changes_outside(place: Place) -> Iterator[Remark]:
 
 def _left_outside(name: str, place: Place) -> bool:
     """Whether `global` or `nonlocal` lets that name be one outside the orchestrator."""
-    scope = place.scope
-    while scope.parent is not None and name not in scope.elsewhere and name not in scope.names:
-        scope = scope.parent
-    if name not in scope.elsewhere:
+    if name not in place.scope.elsewhere:
         return False
-    home = scope.home(name)
+    home = place.scope.home(name)
     return home is None or not home.inside(place.top.scope)
 
 

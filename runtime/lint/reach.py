@@ -129,14 +129,11 @@ def _is_property(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 
 def _is_handed_on(place: Place) -> bool:
     """Whether a function stands where somebody may call it, and not where it names an activity."""
-    around = place.around
-    if around is None:
-        return False
-    match around.node:
-        case ast.Call(func=ast.Attribute(attr=method)) if method in _HANDS_OVER:
+    match place.around:
+        case Place(node=ast.Call(func=ast.Attribute(attr=method))) if method in _HANDS_OVER:
             return False
-        case ast.Call(func=function):
-            meaning = around.scope.meaning(function)
+        case Place(node=ast.Call(func=function), scope=scope):
+            meaning = scope.meaning(function)
             return not (isinstance(meaning, str) and meaning.startswith(f"{CONTEXT}."))
         case _:
             return True

@@ -98,8 +98,8 @@ class Project:
                 inside_package = owner.path.name == "__init__.py"
                 found = self.library.imported(owner, name, 1) if inside_package else (None, ())
                 return found[0] if not found[1] else None
-            case Definition(node=ast.ClassDef(body=body)):
-                return _class_member(owner, body, name)
+            case Definition(node=ast.ClassDef()):
+                return _class_member(owner, name, frozenset())
             case _:
                 return None
 
@@ -264,8 +264,12 @@ def _display(node: ast.expr) -> Meaning:
             return None
 
 
-def _class_member(owner: Definition, body: list[ast.stmt], name: str) -> Meaning:
-    for statement in body:
+def _class_member(owner: Definition, name: str, below: frozenset[ast.AST]) -> Meaning:
+    """A method or annotated attribute, looked for in the bases too."""
+    node = owner.node
+    if not isinstance(node, ast.ClassDef) or node in below:
+        return None
+    for statement in node.body:
         match statement:
             case ast.FunctionDef() | ast.AsyncFunctionDef() if statement.name == name:
                 return Definition(statement, owner.scope, owner)
@@ -274,7 +278,11 @@ def _class_member(owner: Definition, body: list[ast.stmt], name: str) -> Meaning
                     return owner.scope.annotated(annotation)
             case _:
                 pass
-    return None
+    bases = (owner.scope.meaning(base) for base in node.bases)
+    inherited = (
+        _class_member(base, name, below | {node}) for base in bases if isinstance(base, Definition)
+    )
+    return next((meaning for meaning in inherited if meaning is not None), None)
 
 
 def _left_to_others(nodes: Iterable[ast.AST]) -> Iterable[str]:

@@ -17,6 +17,8 @@ import anyio, httpx
 from perdure import App, OrchestrationContext, Runtime
 app = App()
 SEEN = []
+NUMBERS = iter([1, 2])
+CHANCE = random.Random(5)
 TOTAL = 0
 
 @app.activity

@@ -60,6 +60,9 @@ WRONG = {
         "for name in names | {'x'}:\n    await anyio.sleep(1)",
         "found = list(names - {'x'})\nfor name in found:\n    await anyio.sleep(1)",
         "names.pop()",
+        "for name in dict.fromkeys(names):\n    async with anyio.Lock():\n        n += 1",
+        "for name in names.union({'x'}):\n    group.start_soon(helper, ctx, name)",
+        "for name in names:\n    class Inner:\n        _task = ctx.create_timer(1)\n    n += 1",
         "next(iter(names))",
     ],
     "PER113": [
@@ -74,6 +77,7 @@ WRONG = {
     "PER114": [
         "while True:\n    await anyio.sleep(1)",
         "while 1:\n    for i in range(3):\n        await anyio.sleep(i)\n        break",
+        "while True:\n    def pick():\n        return 1\n    await anyio.sleep(pick())",
         "for i in count():\n    await helper(ctx, i)",
     ],
     "PER115": [
@@ -82,6 +86,10 @@ WRONG = {
         "app.name = 'x'",
         "global TOTAL\nTOTAL += 1",
         "del SEEN[0]",
+        "next(NUMBERS)",
+        "CHANCE.random()",
+        "global fresh\nfresh = 1",
+        "def more():\n    global TOTAL\n    TOTAL += 1",
         "async def inner():\n    SEEN.append(1)\nawait inner()",
     ],
     "PER116": ["await work(1)", "work(1)"],
@@ -139,6 +147,8 @@ FINE = {
         "SEEN = []\nSEEN.append(1)",
         "count = 0\ndef more():\n    nonlocal count\n    count += 1",
         "len(SEEN)",
+        "next(iter([1]))",
+        "TOTAL = 1\nTOTAL += 1",
     ],
     "PER116": ["await ctx.call_activity(work, 1)", "await ctx.call_sub_orchestrator(work, 1)"],
     "PER117": [

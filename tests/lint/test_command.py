@@ -68,6 +68,18 @@ def test_findings_are_shown_with_their_line(capsys: Output) -> None:
     assert capsys.readouterr().out == SHOWN
 
 
+def test_an_unreadable_file_is_shown_too(program: Path, capsys: Output) -> None:
+    program.write_text("x = (\n", "utf-8")
+    assert main([]) == 1
+    assert capsys.readouterr().out == (
+        "program.py:1:5: PER100 cannot be read: '(' was never closed\n"
+        "  |\n1 | x = (\n  |     ^\n"
+        "  = nothing is known about the orchestrators in it\n"
+        "  = instead: correct the file, or leave it out\n"
+        "\n1 finding in 1 file.\n"
+    )
+
+
 def test_findings_can_be_had_as_json(program: Path, capsys: Output) -> None:
     assert main([str(program), "--json"]) == 1
     first, second, third = json.loads(capsys.readouterr().out)

@@ -39,6 +39,18 @@ CALLS = {
         "class Box:\n    def look(self): self.impure()\n    def impure(self): time.time()\n"
         + ORCHESTRATOR.format("box = Box(); box.look()")
     ),
+    "an inherited method": (
+        "class Base:\n    def impure(self): time.time()\nclass Box(Base): ...\n"
+        + ORCHESTRATOR.format("Box().impure()")
+    ),
+    "a method of an attribute": (
+        "class Inner:\n    def impure(self): time.time()\n"
+        "class Box:\n    inner: Inner\n"
+        "@app.orchestration\nasync def story(ctx, box: Box): box.inner.impure()\n"
+    ),
+    "under another name": (
+        "def impure(): time.time()\n" + ORCHESTRATOR.format("look = impure; look()")
+    ),
     "a method of an input": (
         "class Box:\n    def impure(self): time.time()\n"
         "@app.orchestration\nasync def story(ctx, box: Box): box.impure()\n"
@@ -72,6 +84,10 @@ NOT_RUN = {
         + ORCHESTRATOR.format("await ctx.entity(Box, 'b').call(Box.impure)")
     ),
     "another orchestration": ORCHESTRATOR.format("ctx.start_new(impure)"),
+    "unknown members": (
+        "class Box(Box): ...\n" + ORCHESTRATOR.format("Box().gone(); Box().gone.more")
+    ),
+    "named by the context": ORCHESTRATOR.format("ctx.spawn(impure)"),
     "never called": ORCHESTRATOR.format("pass"),
 }
 

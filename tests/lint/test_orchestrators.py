@@ -63,6 +63,9 @@ REGISTERED = {
     "a helper by its annotation": """
         async def step(it: "OrchestrationContext | None", n: int): {}
         """,
+    "a helper with a wrapped annotation": """
+        async def step(n: "(", it: typing.Annotated[OrchestrationContext, 5]): {}
+        """,
     "a method by its annotation": """
         class Steps:
             async def step(self, it: perdure.OrchestrationContext): {}

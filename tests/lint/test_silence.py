@@ -63,6 +63,7 @@ def test_a_comment_counts_where_the_helper_is(tmp_path: Path) -> None:
     [
         (b"def broken(:\n", "invalid syntax"),
         (b"x = '\xff'\n", "invalid or missing encoding declaration"),
+        (b"a = 1\nb = 2\nx = '\xff'\n", "can't decode byte 0xff"),
         (b"# coding: klingon\n", "unknown encoding"),
         (b"x = 1\0\n", "null bytes"),
         (b"if x:\npass\n", "expected an indented block"),
