@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 
 from attrs import define
 
+from .trace import TraceContext
+
 
 def never() -> bool:
     """Say no: a function with a name, so that a context can be sent to a process."""
@@ -25,6 +27,8 @@ class ActivityContext:
     """The same for every attempt and every repetition after a crash, different for every other
     call: pass it on to services that can tell a repetition by it."""
     tags: Mapping[str, str]
+    trace_context: TraceContext | None = None
+    """What it is a part of, to be passed on to services; None when nobody traces."""
     cancelled: Callable[[], bool] = never
     """Whether nobody waits any more; for activities in threads, which cannot be interrupted.
 

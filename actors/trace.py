@@ -42,6 +42,15 @@ class TraceContext:
             _bounded(headers.get("baggage"), BAGGAGE_MAX),
         )
 
+    def headers(self) -> dict[str, str]:
+        """The headers that carry it on."""
+        given = {
+            "traceparent": self.traceparent,
+            "tracestate": self.tracestate,
+            "baggage": self.baggage,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
     @property
     def trace_id(self) -> str:
         """32 hex digits."""

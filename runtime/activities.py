@@ -395,6 +395,7 @@ def _context(job: Job, *, in_process: bool) -> ActivityContext:
         event.attempt,
         f"{job.instance_id}/{job.execution_id}/{event.id}",
         dict(event.tags),
+        event.trace if job.attempt is None else job.attempt.trace,
         never if in_process else lambda: job.unwanted or job.timed_out,
     )
 

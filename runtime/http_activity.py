@@ -65,7 +65,13 @@ def http_activity(app: App) -> ActivityDefinition:
 
     def perform(activity: ActivityContext, said: dict[str, Any]) -> dict[str, Any]:
         request = DurableHttpRequest.from_json(said)
-        headers = {"User-Agent": "perdure", **request.headers, **_authorization(app, request)}
+        trace = activity.trace_context
+        headers = {
+            "User-Agent": "perdure",
+            **(trace.headers() if trace is not None else {}),
+            **request.headers,
+            **_authorization(app, request),
+        }
         response = _sent(request, headers, app.codec.payload_bytes_max, activity.cancelled)
         if request.fails(response.status_code):
             raise HttpRequestError(

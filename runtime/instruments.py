@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ..actors.history import TaskCompleted, TaskFailed, TaskScheduled
 from ..actors.messages import Message
+from ..actors.trace import TraceContext
 from .clock import Clock
 from .observing import Observer
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 class Attempt(Protocol):
     """One attempt of an activity, from its beginning on."""
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The place of the attempt itself, if anybody traces it."""
+        ...
 
     def around(self, function: Callable[..., Any], executor: str) -> Callable[..., Any]:
         """The function to call in its place: one that knows of what it is a part."""

@@ -7,6 +7,7 @@ from attrs import field, frozen
 from starlette.requests import Request
 
 from perdure.actors.status import Status
+from perdure.actors.trace import TraceContext
 from perdure.runtime.client import Client
 from perdure.runtime.management import ManagementUrl
 
@@ -73,6 +74,11 @@ class Call:
     def headers(self) -> Query:
         """The headers, for parameters that stand there."""
         return {name: [value] for name, value in self.request.headers.items() if value}
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """What has caused it, by the headers of W3C Trace Context."""
+        return TraceContext.from_headers(self.request.headers)
 
     @property
     def url(self) -> str:

@@ -70,6 +70,7 @@ async def start(call: Call) -> Response:
         instance_id=call.path.get("instanceId"),
         version=version,
         reuse=call.service.reuse,
+        trace_context=call.trace,
     )
     return await patience.answer(call, client, instance.instance_id)
 

@@ -128,6 +128,7 @@ async def _start(call: Call, client: Client, order: Order, outcome: Outcome) -> 
             tags=order.tags,
             start_at=order.start_at,
             reuse=call.service.reuse,
+            trace_context=call.trace,
         )
     except Exception as error:  # noqa: BLE001 - every item has an outcome
         outcome |= _refused(call, {"instanceId": order.instance_id}, error)

@@ -11,13 +11,8 @@ _TRACE, _BAGGAGE = TraceContextTextMapPropagator(), W3CBaggagePropagator()
 
 def outward(trace: TraceContext) -> Context:
     """The stored context for OpenTelemetry: a remote parent, with its baggage."""
-    headers = {"traceparent": trace.traceparent}
-    if trace.tracestate is not None:
-        headers["tracestate"] = trace.tracestate
-    context = _TRACE.extract(headers, Context())
-    if trace.baggage is not None:
-        context = _BAGGAGE.extract({"baggage": trace.baggage}, context)
-    return context
+    headers = trace.headers()
+    return _BAGGAGE.extract(headers, _TRACE.extract(headers, Context()))
 
 
 def inward(context: Context) -> TraceContext | None:

@@ -7,13 +7,14 @@ from typing import Any
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import (
-    INVALID_SPAN,
+    NonRecordingSpan,
     NoOpTracer,
     ProxyTracerProvider,
     Span,
     StatusCode,
     Tracer,
     TracerProvider,
+    get_current_span,
 )
 
 from perdure import FailureDetails, TraceContext, __version__
@@ -82,7 +83,7 @@ class Spans:
                 return tracer.start_span(name, parent, kind, attributes, start_time=at * 1_000)
         except Exception:
             logger.exception("span %s is not begun", name)
-            return INVALID_SPAN
+            return NonRecordingSpan(get_current_span(parent).get_span_context())
 
     def note_failure(self, span: Span, failure: FailureDetails, at: int) -> None:
         """What was raised, as the event that OpenTelemetry has for exceptions."""

@@ -42,13 +42,18 @@ class TracedAttempt:
             self._span = spans.begin(description, caller, self._began)
             self._context = set_span_in_context(self._span, caller)
 
+    @property
+    def trace(self) -> TraceContext | None:
+        """The place of the attempt itself."""
+        return None if self._span is None else inward(self._context)
+
     def around(self, function: Function, executor: str) -> Function:
         """The function, with the attempt's span as the current one."""
         if self._span is None:
             return function
         context = self._context
         if executor == "process":
-            trace = inward(context)
+            trace = self.trace
             return function if trace is None else WithinProcess(function, trace)
 
         def within(*arguments: Any) -> Any:
