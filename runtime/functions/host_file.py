@@ -22,6 +22,7 @@ FILE = "host.json"
 _OVERRIDES = "azurefunctionsjobhost"
 _OLD_PLACES = {"durabletask": ("extensions", "durableTask"), "http": ("extensions", "http")}
 _OLD_HUB = "DurableFunctionsHub"
+_PROVIDER = "extensions.durableTask.storageProvider.type"
 _NOT_WORTH_TELLING = {"version", "$schema"}
 
 
@@ -58,6 +59,7 @@ def read_host_file(folder: Path, environ: Mapping[str, str]) -> HostFile:
     _walk(content, "", reading, environ)
     settings = HostSettings(**reading.honoured)
     if settings.has_foreign_store:
+        reading.ignored.append((_PROVIDER, f"stores of Perdure stand in for {settings.provider}"))
         settings = settings.on_own_store()
     return HostFile(settings, tuple(reading.ignored), tuple(reading.unknown))
 

@@ -39,8 +39,10 @@ def read_local_settings(folder: Path) -> LocalSettings:
         raise FunctionsError(f"{path} is encrypted; decrypt it with `func settings decrypt`")
     values = {name: _text(value) for name, value in _object(path, content, "Values").items()}
     for name, value in _object(path, content, "ConnectionStrings").items():
-        said = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-        values[f"ConnectionStrings:{name}"] = _text(said.get("ConnectionString", value))
+        whole: object = value
+        if isinstance(whole, dict):
+            whole = cast("dict[str, object]", whole).get("ConnectionString")
+        values[f"ConnectionStrings:{name}"] = _text(whole)
     host = _object(path, content, "Host")
     port = host.get("LocalHttpPort")
     if port is not None and not str(port).isdigit():

@@ -108,20 +108,30 @@ _PIECE = re.compile(r"\{\{|\}\}|\{((?:[^{}]|\{\{|\}\})*)\}|[^{}]")
 
 
 def _parts(template: str, segment: str, parameters: list[Parameter]) -> Iterator[str]:
-    position = 0
+    position, dot = 0, ""
     for piece in _PIECE.finditer(segment):
         if piece.start() != position:
             break
         position = piece.end()
         if piece[1] is None:
-            yield re.escape(piece[0][:1])
+            yield dot
+            dot = re.escape(piece[0][:1])
             continue
         parameter = _parameter(template, piece[1].replace("{{", "{").replace("}}", "}"))
-        reach = ".*" if parameter.catches_all else "[^/]+?"
-        yield f"(?P<p{len(parameters)}>{reach})"
+        group = f"(?P<p{len(parameters)}>{_reach(parameter, dot)})"
+        yield f"(?:{dot}{group})?" if parameter.optional and dot else f"{dot}{group}"
+        dot = ""
         parameters.append(parameter)
+    yield dot
     if position != len(segment):
         raise FunctionsError(f"the route {template!r} has a brace too many")
+
+
+def _reach(parameter: Parameter, before: str) -> str:
+    """Which texts a parameter takes; the one before an extension takes all other dots."""
+    if parameter.catches_all:
+        return ".*"
+    return "[^/.]+" if before == re.escape(".") else "[^/]+?"
 
 
 def _parameter(template: str, text: str) -> Parameter:
