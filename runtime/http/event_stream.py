@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anyio
@@ -13,6 +14,7 @@ from perdure.actors.errors import PerdureError
 from perdure.runtime.progress import Follower, Progress
 from perdure.runtime.status_document import json_bytes
 
+from .callers import while_there
 from .shapes import EVENT_STREAM
 
 logger = logging.getLogger("perdure.http")
@@ -41,7 +43,7 @@ Tell = Callable[[Progress], Iterator[Event]]
 
 
 class EventStream(Response):
-    """Follows an instance to its end, or until the reader or the runtime is gone.
+    """Follows an instance to its end, or until the reader, the server or the runtime is gone.
 
     Nothing is read ahead: as long as a reader does not take what was told, nothing more is asked
     for. A comment at least every `heartbeat` seconds keeps proxies from hanging up.
@@ -61,16 +63,13 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as an ASGI app does."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        async with anyio.create_task_group() as group:
-            group.start_soon(_leave_with_reader, receive, group.cancel_scope)
-            await send(start)
-            try:
-                await self._write(send)
-            except PerdureError as error:
-                # The headers are out. Whoever comes again is told what the matter is.
-                logger.info("a stream of events ends early: %s", error)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            group.cancel_scope.cancel()
+        await send(start)
+        try:
+            await while_there(scope, receive, partial(self._write, send))
+        except PerdureError as error:
+            # The headers are out. Whoever comes again is told what the matter is.
+            logger.info("a stream of events ends early: %s", error)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _write(self, send: Send) -> None:
         progress: Progress | None = self._first
@@ -85,10 +84,3 @@ class EventStream(Response):
         chunks = [HEARTBEAT] if progress is None else map(bytes, self._tell(progress))
         for chunk in chunks:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-
-
-async def _leave_with_reader(receive: Receive, scope: anyio.CancelScope) -> None:
-    message = await receive()
-    while message["type"] != "http.disconnect":
-        message = await receive()
-    scope.cancel()

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
 from .call import Service
+from .callers import announcing
 
 logger = logging.getLogger("perdure.http")
 
@@ -39,7 +40,8 @@ async def serve(
     """Serve an ASGI app over HTTP until cancelled, or until SIGINT or SIGTERM.
 
     `url = await task_group.start(partial(serve, app, port=0))` gives the URL, here with a free
-    port. Ending takes no new calls, and waits up to `graceful_timeout` seconds for those that run.
+    port. Ending takes no new calls, and waits up to `graceful_timeout` seconds for those that run;
+    streams of events end at once, and who waits for an instance gets the links to it.
     `signals=False` leaves signals to others; in any thread but the main one they are anyway.
 
     Raises `ValueError` for a management API without keys on an address open to other machines.
@@ -89,7 +91,7 @@ def _config(listener: socket.socket, graceful_timeout: float) -> Config:
 
 async def _run(app: AnyASGIApp, config: Config, stop: anyio.Event) -> None:
     world: Any = on_trio if sniffio.current_async_library() == "trio" else on_asyncio
-    await world.serve(app, config, shutdown_trigger=stop.wait, mode="asgi")
+    await world.serve(announcing(app, stop), config, shutdown_trigger=stop.wait, mode="asgi")
 
 
 async def _stop_on_signals(

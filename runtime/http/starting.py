@@ -1,5 +1,7 @@
 """Starting orchestrations, and waiting for them."""
 
+from functools import partial
+
 from attrs import frozen
 from starlette.responses import Response
 
@@ -8,6 +10,7 @@ from perdure.runtime.status_document import JSON, outcome
 
 from .answers import ACCEPTED, OK, check_status
 from .call import Call
+from .callers import while_there
 from .endpoint import Endpoint
 from .inputs import json_body, orchestration_arguments
 from .instances import ERROR_ON_FAILURE
@@ -48,9 +51,12 @@ class Patience:
         """The output of the instance if it ends in time, else the links to it."""
         if self.seconds is None:
             return check_status(call, instance_id)
+        wait = partial(client.wait_for_completion, instance_id, timeout=self.seconds)
         try:
-            status = await client.wait_for_completion(instance_id, timeout=self.seconds)
+            status = await while_there(call.request.scope, call.request.receive, wait)
         except TimeoutError:
+            status = None
+        if status is None:
             return check_status(call, instance_id)
         code, body = outcome(status, error_on_failure=self.error_on_failure)
         return Response(body, code, media_type=JSON)

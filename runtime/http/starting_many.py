@@ -1,5 +1,6 @@
 """Starting many orchestrations by one call: each item has an outcome of its own."""
 
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
@@ -9,6 +10,7 @@ from attrs import frozen
 from starlette.responses import Response
 
 from perdure.actors.codec import checked_text
+from perdure.actors.errors import PayloadError
 from perdure.runtime.client import Client
 from perdure.runtime.management import check_status_links
 
@@ -90,7 +92,7 @@ async def start_many(call: Call) -> Response:
             try:
                 order = _once(Order.read(item), taken)
             except Exception as error:  # noqa: BLE001 - every item has an outcome
-                outcomes[place] = _refused(call, item, error)
+                outcomes[place] = _refused(call, _named_id(item), error)
             else:
                 # Beside each other, so that one commit makes them all durable.
                 group.start_soon(partial(_start, call, client, order, outcomes[place]))
@@ -131,16 +133,22 @@ async def _start(call: Call, client: Client, order: Order, outcome: Outcome) -> 
             trace_context=call.trace,
         )
     except Exception as error:  # noqa: BLE001 - every item has an outcome
-        outcome |= _refused(call, {"instanceId": order.instance_id}, error)
+        outcome |= _refused(call, order.instance_id, error)
     else:
         links = check_status_links(call.links(instance.instance_id))
         outcome |= {"statusCode": ACCEPTED, "instanceId": instance.instance_id, "links": links}
 
 
-def _refused(call: Call, item: Any, error: Exception) -> Outcome:
-    known: Any = cast("dict[str, Any]", item).get("instanceId") if isinstance(item, dict) else None
+def _named_id(item: Any) -> str | None:
+    """The id that a bad item names, if it is one that an answer can hold."""
+    named: Any = cast("dict[str, Any]", item).get("instanceId") if isinstance(item, dict) else None
+    with suppress(PayloadError):
+        return checked_text(named, "instanceId")
+    return None
+
+
+def _refused(call: Call, instance_id: str | None, error: Exception) -> Outcome:
     code, document = refuse(error, show_stacks=call.service.show_stacks)
-    instance_id = known if isinstance(known, str) else None
     return {"statusCode": code, "instanceId": instance_id, "error": document}
 
 
