@@ -143,7 +143,8 @@ def import_(
     if path.exists():
         session.file("import")
     with ExitStack() as stack:
-        archive = Archive(source, stack.enter_context(_input(source)))
+        name = "stdin" if source == "-" else source
+        archive = Archive(name, stack.enter_context(_input(source)))
         archive.check()
         store = stack.enter_context(closing(open_store(path)))
         _own(store, archive, path)

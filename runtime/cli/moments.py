@@ -18,8 +18,8 @@ def read_moment(text: str, option: str, *, zone: tzinfo | None, ahead: bool) -> 
     now = datetime.now(UTC)
     stretch = _STRETCH.fullmatch(text.strip())
     if stretch is not None:
-        length = timedelta(seconds=float(stretch[1]) * _SECONDS[stretch[2]])
         try:
+            length = timedelta(seconds=float(stretch[1]) * _SECONDS[stretch[2]])
             return now + length if ahead else now - length
         except OverflowError:
             raise typer.BadParameter(f"{text!r} is too far away", param_hint=option) from None

@@ -1,0 +1,105 @@
+"""A store that a runtime of this process runs, and the command line beside it."""
+
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from attrs import define
+from typer.testing import CliRunner
+
+from perdure import App, Runtime, Status
+from perdure.cli.program import program
+from perdure.persistence.records import InstanceRow
+
+
+def loaded() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("shop", Path(__file__).with_name("shop.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@define
+class CommandLine:
+    """Runs commands as the shell would, in this process."""
+
+    def run(self, *arguments: str, given: str | None = None) -> tuple[int, str, str]:
+        ran = CliRunner().invoke(program, arguments, input=given)
+        assert "Traceback" not in ran.stderr, ran.stderr
+        return ran.exit_code, ran.stdout, ran.stderr
+
+    def __call__(self, *arguments: str, given: str | None = None) -> str:
+        """What a command prints that does well."""
+        code, out, errors = self.run(*arguments, given=given)
+        assert code == 0, errors
+        return out
+
+    def json(self, *arguments: str) -> list[Any]:
+        """The lines of a command that is asked for JSON."""
+        return [json.loads(line) for line in self(*arguments, "--json").splitlines()]
+
+    def refused(self, code: int, *arguments: str, given: str | None = None) -> str:
+        """The one line that a command says when it ends with that exit status."""
+        actual, _, errors = self.run(*arguments, given=given)
+        assert actual == code, errors
+        assert errors.count("\n") == 1
+        assert errors.startswith("perdure: ")
+        return errors
+
+
+@pytest.fixture
+def perdure() -> CommandLine:
+    return CommandLine()
+
+
+@define
+class Hub:
+    """A store that is run."""
+
+    path: Path
+    portal: BlockingPortal
+    runtime: Runtime
+
+    def until(self, instance_id: str, *statuses: Status) -> None:
+        """Wait for an instance to get there."""
+        self.when(instance_id, lambda row: row.status in statuses)
+
+    def when(self, instance_id: str, until: Callable[[InstanceRow], bool]) -> None:
+        """Wait until an instance's row is like that."""
+
+        async def wait() -> None:
+            await self.runtime.client.gateway.watch(instance_id, until)
+
+        self.portal.call(wait)
+
+
+@pytest.fixture(autouse=True)
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The store that commands take when none is named."""
+    for name in ("PERDURE_URL", "PERDURE_KEY", "PERDURE_READ_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PERDURE_STORE", str(tmp_path / "hub.db"))
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path / "hub.db"
+
+
+@pytest.fixture
+def app() -> App:
+    found: App = loaded().app
+    return found
+
+
+@pytest.fixture
+def hub(path: Path, app: App) -> Iterator[Hub]:
+    """A runtime over the store."""
+    with start_blocking_portal() as portal:
+        runtime = Runtime(app, path, poll_interval=0.005)
+        with portal.wrap_async_context_manager(runtime):
+            yield Hub(path, portal, runtime)

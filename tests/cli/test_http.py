@@ -1,0 +1,154 @@
+"""The same commands with `--url`: over the HTTP management API instead of the file."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import anyio
+import anyio.abc
+import httpx
+import pytest
+
+from perdure import Status
+from perdure.http import management_site, serve
+
+
+async def served(site: Any, ended: anyio.Event, *, task_status: anyio.abc.TaskStatus[str]) -> None:
+    """Serve until told to end."""
+    async with anyio.create_task_group() as group:
+        url = await group.start(partial(serve, site, port=0, signals=False))
+        task_status.started(url)
+        await ended.wait()
+        group.cancel_scope.cancel()
+
+
+@pytest.fixture
+def url(hub: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The API of the hub, which is what commands speak to when none else is named."""
+    ended: anyio.Event = hub.portal.call(anyio.Event)
+    future, address = hub.portal.start_task(served, management_site(hub.runtime), ended)
+    monkeypatch.setenv("PERDURE_URL", address)
+    monkeypatch.delenv("PERDURE_STORE")
+    yield address
+    hub.portal.call(ended.set)
+    future.result()
+
+
+def test_starts_waits_and_statuses_work(perdure: Any, url: str) -> None:
+    options = ["--id", "x", "--tag", "k=v", "--version", "2"]
+    assert perdure("start", "hello", '["a"]', "--wait", *options) == '["Hello, a!"]\n'
+    (found,) = perdure.json("status", "x", "--history")
+    assert (found["tags"], found["version"]) == ({"k": "v"}, "2")
+    assert (found["runtimeStatus"], found["output"]) == ("Completed", ["Hello, a!"])
+    assert found["executionId"] is None
+    assert "TaskCompleted" in [event["type"] for event in found["historyEvents"]]
+
+
+def test_scheduled_and_conflicting_starts(perdure: Any, url: str) -> None:
+    perdure("start", "waits", "--id", "x", "--at", "1h")
+    assert perdure.json("status", "x")[0]["runtimeStatus"] == "Pending"
+    assert "already exists" in perdure.refused(4, "start", "waits", "--id", "x")
+    assert "no orchestration 'nope' is registered" in perdure.refused(2, "start", "nope")
+    assert perdure.refused(1, "start", "fails", "--wait")
+
+
+def test_instances_are_steered_to_their_end(perdure: Any, hub: Any, url: str) -> None:
+    perdure("start", "waits", '"a"', "--id", "x")
+    hub.until("x", Status.RUNNING)
+    perdure("suspend", "x", "--reason", "lunch")
+    hub.until("x", Status.SUSPENDED)
+    perdure("resume", "x")
+    perdure("raise", "x", "go", '"b"')
+    assert perdure.json("status", "x", "--watch")[-1]["output"] == "a b"
+    assert "it is Completed" in perdure.refused(4, "raise", "x", "go")
+    assert perdure.refused(4, "rewind", "x")
+    again = perdure("restart", "x").strip()
+    hub.until(again, Status.RUNNING)
+    perdure("terminate", again, "--reason", "enough")
+    hub.until(again, Status.TERMINATED)
+    assert perdure("purge", "x", "--yes") == "1 instances deleted\n"
+    assert "there is no instance 'x'" in perdure.refused(3, "status", "x")
+
+
+def test_what_is_waited_for_is_explained(perdure: Any, hub: Any, url: str) -> None:
+    perdure("start", "parent", '"c"', "--id", "x")
+    hub.until("x", Status.RUNNING)
+    (answer,) = perdure.json("why", "x")
+    behind = answer["waitingFor"][0]["because"]
+    assert (behind["instanceId"], behind["waitingFor"][0]["name"]) == ("c", "go")
+    assert "sub-orchestration waits" in perdure("gantt", "x")
+
+
+def test_lists_and_counts_are_filtered(perdure: Any, url: str) -> None:
+    for number in range(3):
+        perdure("start", "hello", "[]", "--id", f"h{number}", "--wait")
+    perdure("start", "waits", "--id", "w")
+    assert perdure.json("count", "--prefix", "h") == [
+        {"total": 3, "runtimeStatus": {"Completed": 3}}
+    ]
+    listed = ["list", "--prefix", "h", "--status", "Completed", "--created-from", "1h"]
+    code, out, hint = perdure.run(*listed, "--limit", "2", "--json")
+    assert (code, out.count("\n")) == (0, 2)
+    token = hint.strip().rpartition("--after ")[2]
+    assert [i["instanceId"] for i in perdure.json(*listed, "--after", token)] == ["h2"]
+    assert perdure.json("purge", "--status", "Completed", "--yes") == [{"instancesDeleted": 3}]
+    assert perdure.json("purge", "--all", "--yes") == [{"instancesDeleted": 0}]
+
+
+def test_entities_are_signaled_and_read(perdure: Any, url: str) -> None:
+    perdure("signal", "@counter@k", "add", "3")
+    assert perdure("start", "adds", '"k"', "--wait") == "4\n"
+    (found,) = perdure.json("entity", "read", "@counter@k")
+    assert (found["state"], found["lastOperationTime"]) == ({"value": 4}, None)
+    (listed,) = perdure.json("entity", "list", "--name", "counter")
+    assert listed["state"] == {"value": 4}
+    assert listed["lastOperationTime"] is not None
+    assert perdure.refused(3, "entity", "read", "@counter@zz")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list", "--name", "hello"],
+        ["list", "--tag", "k=v"],
+        ["list", "--parent", "x"],
+        ["count", "--completed-from", "1h"],
+        ["terminate", "x", "--recursive"],
+        ["purge", "x", "--recursive", "--yes"],
+        ["signal", "@c@k", "add", "--at", "1h"],
+        ["entity", "list", "--name", "c", "--prefix", "k"],
+        ["entity", "clean"],
+    ],
+)
+def test_what_the_api_lacks_is_told(perdure: Any, url: str, arguments: list[str]) -> None:
+    said = perdure.refused(1, *arguments)
+    assert "the management API cannot " in said
+    assert "give --store and the file instead of --url" in said
+
+
+@pytest.mark.parametrize("command", ["doctor", "export", "backup"])
+def test_files_are_not_reached_over_http(perdure: Any, url: str, command: str) -> None:
+    arguments = [command, "copy.db"] if command == "backup" else [command]
+    assert "works on a store's file, not over HTTP" in perdure.refused(2, *arguments)
+
+
+def test_the_whole_path_is_a_url_too(perdure: Any, url: str) -> None:
+    whole = f"{url}/runtime/webhooks/durabletask/"
+    assert perdure.json("count", "--url", whole)[0]["total"] == 0
+    said = perdure.refused(1, "count", "--url", f"{url}/elsewhere")
+    assert "is no management API (it answers 404): give --url with its whole path" in said
+    assert "'nowhere' is no URL: write http://host:port" in perdure.refused(
+        2, "count", "--url", "nowhere"
+    )
+
+
+def test_a_service_that_is_gone_is_told(perdure: Any, hub: Any) -> None:
+    said = perdure.refused(1, "list", "--url", "http://127.0.0.1:9")
+    assert "cannot reach http://127.0.0.1:9/" in said
+    assert "is the service running, and --url right?" in said
+    assert httpx.__name__ not in said
+
+
+@pytest.mark.parametrize("instance_id", ["..", "@counter@k", "a/b"])
+def test_odd_ids_reach_nothing_else(perdure: Any, url: str, instance_id: str) -> None:
+    assert "there is no instance" in perdure.refused(3, "terminate", instance_id)
