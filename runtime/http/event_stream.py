@@ -10,7 +10,6 @@ from attrs import frozen
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from perdure.actors.errors import PerdureError
 from perdure.runtime.progress import Follower, Progress
 from perdure.runtime.status_document import json_bytes
 
@@ -66,9 +65,11 @@ class EventStream(Response):
         await send(start)
         try:
             await while_there(scope, receive, partial(self._write, send))
-        except PerdureError as error:
-            # The headers are out. Whoever comes again is told what the matter is.
-            logger.info("a stream of events ends early: %s", error)
+        except OSError:
+            # So some servers say that the reader is gone.
+            return
+        except Exception as error:  # noqa: BLE001 - who comes again gets an answer that says it
+            logger.warning("a stream of events ends early: %s", error)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _write(self, send: Send) -> None:

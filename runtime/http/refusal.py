@@ -17,6 +17,7 @@ from perdure.actors.errors import (
     RuntimeClosedError,
 )
 from perdure.actors.failure import qualified_name
+from perdure.actors.wire import UnreadableEventError
 
 logger = logging.getLogger("perdure.http")
 
@@ -42,6 +43,7 @@ _STATUS_CODES: list[tuple[type[Exception], int]] = [
     (ArityError, BAD_REQUEST),
     (InstanceIdError, BAD_REQUEST),
     (PayloadError, BAD_REQUEST),
+    (UnreadableEventError, FAILURE),
     (ValueError, BAD_REQUEST),
 ]
 

@@ -5,9 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
+import pytest
 
-from perdure import App, Runtime
+from perdure import App, Client, Runtime, Status
 from perdure.http import management_site
+from perdure.persistence.memory import MemoryStore
+from perdure.persistence.records import InstanceRow, Start, TurnRow
 from perdure.testing import replay
 
 Put = Callable[[str], Awaitable[str]]
@@ -37,6 +40,24 @@ async def test_nobody_has_no_history(http: httpx.AsyncClient) -> None:
 async def test_a_pending_instance_has_no_events(http: httpx.AsyncClient, put: Put) -> None:
     answer = await http.get(f"/instances/{await put('Pending')}/history")
     assert (answer.status_code, answer.json()) == (200, [])
+
+
+class NewerStore(MemoryStore):
+    """One in which a newer version has written."""
+
+    def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:
+        return [TurnRow(instance_id, 0, 0, '[{"type":"FromTheFuture"}]')]
+
+
+@pytest.mark.parametrize("path", ["history", "events"])
+async def test_an_unreadable_history_is_told_as_such(serving: Serving, path: str) -> None:
+    store = NewerStore()
+    row = InstanceRow("x", "0" * 32, "a", None, Status.RUNNING, 0, 0)
+    store.post([], [Start(row, frozenset())])
+    async with Client(store) as client, serving(management_site(client)) as http:
+        answer = await http.get(f"/instances/x/{path}")
+    assert answer.status_code == 500
+    assert "FromTheFuture" in answer.json()["Message"]
 
 
 def failure_in(history: list[dict[str, Any]]) -> dict[str, Any]:
