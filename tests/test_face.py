@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-DOORS = ["perdure", "perdure.http", "perdure.lint", "perdure.testing"]
+DOORS = ["perdure", "perdure.http", "perdure.lint", "perdure.telemetry", "perdure.testing"]
 
 
 @pytest.mark.parametrize("door", DOORS)

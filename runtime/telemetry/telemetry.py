@@ -27,6 +27,8 @@ class Telemetry:
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
+        _check("tracer_provider", tracer_provider, "get_tracer")
+        _check("meter_provider", meter_provider, "get_meter")
         self._spans = Spans(tracer_provider)
         self._meters = Meters(meter_provider)
 
@@ -37,3 +39,8 @@ class Telemetry:
     def instruments(self, clock: Clock, vitals: Vitals) -> Instruments:
         """What one runtime tells of itself; called by it."""
         return Recorder(self._spans, self._meters, clock, vitals)
+
+
+def _check(name: str, given: object, method: str) -> None:
+    if given is not None and not hasattr(given, method):
+        raise TypeError(f"{name} takes OpenTelemetry's provider, with a {method}(), not {given!r}")

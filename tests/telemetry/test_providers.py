@@ -130,6 +130,14 @@ def test_what_makes_no_telemetry_is_refused(given: Any) -> None:
         Client("memory://", telemetry=given)
 
 
+def test_providers_are_told_from_other_things() -> None:
+    wrong: Any = "https://collector:4317"
+    with pytest.raises(TypeError, match="tracer_provider takes"):
+        Telemetry(wrong)
+    with pytest.raises(TypeError, match="meter_provider takes"):
+        Telemetry(None, wrong)
+
+
 def test_the_core_knows_no_opentelemetry() -> None:
     text = "import perdure, perdure.testing, sys; assert 'opentelemetry' not in sys.modules"
     subprocess.run([sys.executable, "-c", text], check=True, timeout=50)
