@@ -61,7 +61,7 @@ def http_triggers(
     found.sort(key=lambda trigger: trigger.route.precedence)
     for number, trigger in enumerate(found):
         for other in found[:number]:
-            if trigger.route.pattern == other.route.pattern and _overlap(trigger, other):
+            if trigger.route.shape == other.route.shape and _overlap(trigger, other):
                 raise FunctionsError(
                     f"the functions {other.function.name} and {trigger.function.name} have the "
                     f"same route, {trigger.path!r}; give one of them another, or other methods"
@@ -150,7 +150,7 @@ class HttpTriggers:
         return None
 
     def _request(self, request: Request, values: dict[str, str], body: bytes) -> Any:
-        url = str(request.url)
+        url = _url(request)
         if self._use_forwarded_host:
             url = forwarded(url, request.headers)
         package = importlib.import_module("azure.functions.http")
@@ -165,11 +165,22 @@ class HttpTriggers:
         )
 
 
+def _sent_path(scope: Scope) -> str:
+    sent: bytes = scope.get("raw_path") or scope["path"].encode()
+    return sent.decode("latin-1").partition("?")[0]
+
+
 def _path(scope: Scope) -> str:
     """The path without its first slash; an escaped slash stays escaped, and parts nothing."""
-    sent: bytes = scope.get("raw_path") or scope["path"].encode()
-    text = sent.decode("latin-1").partition("?")[0]
-    return unquote(text.replace("%2F", "%252F").replace("%2f", "%252f")).removeprefix("/")
+    text = _sent_path(scope).replace("%2F", "%252F").replace("%2f", "%252f")
+    return unquote(text).removeprefix("/")
+
+
+def _url(request: Request) -> str:
+    """The URL as it was sent."""
+    query: str = request.scope["query_string"].decode("latin-1")
+    base = str(request.base_url).rstrip("/")
+    return base + _sent_path(request.scope) + (f"?{query}" if query else "")
 
 
 def _joined(given: Headers | QueryParams) -> dict[str, str]:

@@ -21,6 +21,8 @@ class Parameter:
     """One parameter of a template."""
 
     name: str
+    constraints: str
+    """As the template has them."""
     tests: tuple[Test, ...]
     optional: bool
     default: str | None
@@ -36,6 +38,11 @@ class Route:
     parameters: tuple[Parameter, ...]
     precedence: tuple[int, ...]
     """Smaller is tried first."""
+
+    @property
+    def shape(self) -> tuple[str, ...]:
+        """Equal for two templates that match the same paths, as far as can be told."""
+        return self.pattern.pattern.casefold(), *(p.constraints for p in self.parameters)
 
     def match(self, path: str) -> dict[str, str] | None:
         """The parameters of a path without its first slash, or None."""
@@ -141,6 +148,7 @@ def _parameter(template: str, text: str) -> Parameter:
     tests = re.findall(r":([^:=?()]+)(?:\((.*?)\))?(?=:|$)", found["tests"])
     return Parameter(
         found["name"].strip(),
+        found["tests"],
         tuple(constraint(template, name.strip(), argument) for name, argument in tests),
         found["optional"] is not None,
         found["default"],

@@ -1,0 +1,72 @@
+"""The host as a process of its own: signals end it in good order, a kill loses nothing."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+import httpx
+import pytest
+
+from perdure.functions import FunctionsError, host
+
+Example = Callable[[str], Path]
+
+COMMAND = [sys.executable, "-W", "error", "-m", "perdure", "host", "--port", "0"]
+API = "/runtime/webhooks/durabletask"
+
+
+@contextmanager
+def process(folder: Path) -> Generator[tuple["subprocess.Popen[str]", httpx.Client]]:
+    """The host of an app, and a client for it."""
+    environ = {name: value for name, value in os.environ.items() if "AzureWebJobs" not in name}
+    started = subprocess.Popen(
+        [*COMMAND, "--log-level", "warning", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environ,
+    )
+    assert started.stdout is not None
+    first = started.stdout.readline()
+    try:
+        assert " at http" in first, started.communicate()
+        with httpx.Client(base_url=first.rpartition(" at ")[2].strip(), timeout=30) as http:
+            yield started, http
+    finally:
+        started.kill()
+        started.communicate()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_good_order(example: Example, ending: signal.Signals) -> None:
+    with process(example("hello")) as (running, http):
+        answer = http.get("/api/orchestrators/hello_orchestrator")
+        assert answer.status_code == 202
+        running.send_signal(ending)
+        _, errors = running.communicate(timeout=20)
+    assert (running.returncode, errors) == (0, "")
+
+
+def test_a_killed_host_goes_on_where_it_was(example: Example) -> None:
+    folder = example("human_interaction")
+    with process(folder) as (running, http):
+        assert http.post("/api/leave", json={"name": "eve", "days": 2}).status_code == 202
+        while http.get(f"{API}/instances/leave-eve").json()["customStatus"] is None:
+            pass
+        running.kill()
+        running.wait(timeout=20)
+    with process(folder) as (_, http):
+        assert http.post("/api/leave/eve/no").status_code == 202
+        while (answer := http.get(f"{API}/instances/leave-eve")).status_code == 202:
+            pass
+    assert answer.json()["output"] == "refused"
+
+
+def test_trio_is_refused_with_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(FunctionsError, match="backend='asyncio'"):
+        anyio.run(host, tmp_path, backend="trio")
