@@ -1,8 +1,7 @@
 """The sweeper: deletes what has been kept for long enough, and is in nobody's way.
 
 Everything that it does comes from rows, so that it goes on after a crash where it was. What is to
-go is found through an index, and deleted by short transactions; `LocalGateway.purge` says how a
-partition at work gets ahead of them.
+go is found through an index, and deleted by short transactions with long rests in between.
 """
 
 import logging
@@ -25,6 +24,9 @@ logger = logging.getLogger("perdure.runtime")
 
 FOUND_AT_ONCE = 100
 EVERY_ENTITY = "@"
+RESTS_PER_STEP = 4
+"""Four fifths of the time nothing is in the way of a lonely turn either."""
+PAUSE_MAX = 1_000_000
 
 
 class Sweeper:
@@ -41,8 +43,11 @@ class Sweeper:
         self.purged = 0
         """How many orchestrations were deleted up to now."""
         self.entities_purged = 0
+        """How many entities likewise."""
         self.working = False
-        """Whether a sweep is under way."""
+        """Whether a sweep is under way, and does not rest just now."""
+        self._took = 0
+        """How long the last step of this sweep took."""
 
     async def run(self) -> None:
         """Sweep now and then, until it is told to stop."""
@@ -59,7 +64,7 @@ class Sweeper:
 
     async def _sweep(self) -> None:
         before = self.purged, self.entities_purged
-        self.working = True
+        self.working, self._took = True, 0
         try:
             for status, period in self._retention.periods:
                 await self._purge_ended(status, self._clock.now() - _micros(period))
@@ -94,9 +99,20 @@ class Sweeper:
         resident = self._partition.residents.slots
         left = [instance_id for instance_id in reversed(family) if instance_id not in resident]
         while left:
+            await self._rest()
+            began = self._clock.now()
             purged = await self._gateway.purge(left)
+            self._took = self._clock.now() - began
             self.purged += len(purged.gone)
             left = purged.left
+
+    async def _rest(self) -> None:
+        """Leave the store to others for most of the time, except before a sweep's first step."""
+        if self._took:
+            self.working = False
+            pause = min(self._took * RESTS_PER_STEP, PAUSE_MAX)
+            await self._clock.wait(Bell(), self._clock.now() + pause)
+            self.working = True
 
     # Entities
 

@@ -168,7 +168,7 @@ async def test_a_backlog_goes_in_short_steps_between_turns() -> None:
     fill(disturbed.store)
     disturbed.before = lambda method, _: calls.append(method)
     async with sweeping(disturbed.store, Retention(completed=DAY), START + 2 * DAY) as env:
-        await env.settle()
+        await env.advance(timedelta(seconds=1))
         assert ids(disturbed.store) == []
     purges = [place for place, method in enumerate(calls) if method == "purge"]
     assert len(purges) >= 3
@@ -186,10 +186,10 @@ async def test_a_crash_in_a_sweep_is_made_up_for(store: Store, fails: str) -> No
 
     setattr(disturbed, fails, fail)
     async with sweeping(disturbed.store, Retention(completed=DAY), START + 2 * DAY) as env:
-        await env.settle()
+        await env.advance(timedelta(seconds=1))
         assert 0 < len(ids(store)) < 250
         await env.crash()
-        await env.settle()
+        await env.advance(timedelta(seconds=1))
     assert ids(store) == []
 
 
