@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 import perdure
+from perdure.lint import main as lint
 
 from . import copies, doctor, entities, gantt, looking, purging, running, starting, steering, why
 from .ending import INTERRUPTED
@@ -68,6 +69,11 @@ def _help_alone(ctx: typer.Context) -> None:
         typer.echo(ctx.get_help())
 
 
+def _lint(ctx: typer.Context) -> None:
+    """Find code that a replay would not repeat, without importing it."""
+    raise typer.Exit(lint(ctx.args, prog="perdure lint"))
+
+
 _COMMANDS: dict[str, dict[str, Callable[..., Any]]] = {
     "Run": {"run": running.run, "serve": running.serve, "host": running.host},
     "Look": {
@@ -113,6 +119,11 @@ def _assembled() -> typer.Typer:
     for panel, commands in _COMMANDS.items():
         for name, work in commands.items():
             made.command(name, rich_help_panel=panel)(command(work))
+    # It reads its own options.
+    passed_on = {"allow_extra_args": True, "ignore_unknown_options": True}
+    made.command("lint", rich_help_panel="Care", context_settings=passed_on, add_help_option=False)(
+        _lint
+    )
     group = _group(_entity)
     for name, work in _ENTITY.items():
         group.command(name)(command(work))

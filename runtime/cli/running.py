@@ -26,6 +26,7 @@ AppPlace = Annotated[
     str, typer.Argument(metavar="MODULE:APP", help="Where the App or Runtime is, such as app:app.")
 ]
 Host = Annotated[str, typer.Option(help="The address to listen at.")]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
 ReadKey = Annotated[
     str | None,
     typer.Option(help="A key that only allows to look.", envvar="PERDURE_READ_KEY"),
@@ -37,7 +38,7 @@ class WorldOptions:
     """In what a runtime runs."""
 
     backend: Annotated[str, typer.Option(help="The event loop: asyncio or trio.")] = "asyncio"
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info"
+    log_level: LogLevel = "info"
 
 
 def run(session: Session, app: AppPlace, world: WorldOptions) -> None:
@@ -115,15 +116,18 @@ def host(
     folder: Annotated[Path, typer.Argument(help="A Functions app: the folder of host.json.")],
     address: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: LogLevel = "info",
 ) -> None:
-    """Run a Durable Functions app as it is, without Azure."""
+    """Run a Durable Functions app as it is, without Azure; --key guards it."""
     try:
-        from perdure.functions.host import host as host_folder  # noqa: PLC0415 - of another extra
+        from perdure.functions.host import host as host_folder  # noqa: PLC0415 - another extra
+        from perdure.functions.host_keys import HostKeys  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _missing(error, "functions") from error
     _begin(WorldOptions(log_level=log_level))
-    anyio.run(partial(host_folder, folder, address=address, port=port, show=session.printer.remark))
+    key = session.shared.key
+    keys = HostKeys(master=key) if key is not None else None
+    anyio.run(partial(host_folder, folder, address=address, port=port, keys=keys))
 
 
 def _runtime(session: Session, place: str) -> Runtime:

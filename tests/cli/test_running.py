@@ -88,6 +88,18 @@ def test_a_served_app_answers_over_http(perdure: Any, path: Path) -> None:
         assert child.wait(20) == 0
 
 
+def test_a_functions_app_is_hosted_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "hello"
+    shutil.copytree(HERE.parents[1] / "examples" / "functions" / "hello", folder)
+    with process("host", str(folder), "--port", "0", "--key", "open sesame") as child:
+        assert child.stdout is not None
+        lines = iter(child.stdout.readline, "")
+        assert any("hello_orchestrator: orchestrationTrigger" in line for line in lines)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=20)
+        assert (child.returncode, "Traceback" in errors) == (0, False)
+
+
 def test_a_watcher_ends_at_ctrl_c(perdure: Any, hub: Any) -> None:
     perdure("start", "waits", "--id", "x")
     with process("status", "x", "--watch", "--json") as child:
