@@ -53,7 +53,7 @@ class Trail:
     _requests: dict[str, int] = Factory(dict[str, int])
 
     def __attrs_post_init__(self) -> None:
-        self.own = self.parent.at(span_of(self.execution_id))
+        self.own = self.parent.at(span_of(self.parent.trace_id, self.execution_id))
 
     def recall(self, work: OpenWork, held: Iterable[AnyEvent] = ()) -> None:
         """Take over what is open in code that was brought back, but for what has an answer held."""

@@ -63,7 +63,7 @@ class Recorder:
             return
         trace_id = hashlib.blake2b(event.execution_id.encode(), digest_size=16).hexdigest()
         sampled = self._spans.samples(execution(event, message.target), int(trace_id, 16))
-        own = span_of(event.execution_id)
+        own = span_of(trace_id, event.execution_id)
         event.trace = TraceContext(f"00-{trace_id}-{own}-{'01' if sampled else '00'}")
 
     # Work

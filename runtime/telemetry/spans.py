@@ -112,7 +112,10 @@ class Spans:
         times: tuple[int, int],
         failure: FailureDetails | None,
     ) -> None:
-        """A whole span that is over; where it is its own parent, the trace begins with it."""
+        """A whole span that is over; where it is its own parent, the trace begins with it.
+
+        A clock that was set back between two processes makes it short, and not negative.
+        """
         began, ended = times
         context = Context() if parent.span_id == own.span_id else outward(parent)
-        self.end(self.begin(description, context, began, own), ended, failure)
+        self.end(self.begin(description, context, began, own), max(began, ended), failure)

@@ -186,6 +186,21 @@ async def test_a_repeated_run_is_another_part(
     assert tree().endswith("        activity:work CLIENT\n" + served * 2)
 
 
+async def test_a_clock_set_back_makes_no_negative_span(
+    telemetry: Telemetry, named: Named, store: Store
+) -> None:
+    app = make_app(Mood())
+    async with Environment(app, store=store, telemetry=telemetry) as env:
+        await env.client.start_new("child", instance_id="child")
+        await env.settle()
+        before = env.now - timedelta(days=1)
+    async with Environment(app, store=store, telemetry=telemetry, start=before) as env:
+        await env.client.raise_event("child", "go")
+        assert await env.client.instance("child").result() == 2
+    (whole,) = named("orchestration:child SERVER")
+    assert whole.start_time == whole.end_time
+
+
 async def test_a_later_telemetry_goes_on_with_the_trace(
     provider: TracerProvider, tree: Tree, store: Store
 ) -> None:
