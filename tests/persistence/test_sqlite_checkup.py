@@ -146,3 +146,18 @@ def test_damage_is_found_page_by_page(path: Path) -> None:
     found = examine(path, NOW)
     assert found.damage
     assert found.contents is None
+
+
+def test_a_look_at_the_lock_refuses_no_owner(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks takes a free lock for a moment; an owner that comes just then tries again."""
+    module = "perdure.persistence.owner_lock"
+    store, looks = SQLiteStore(path), iter([BlockingIOError(), BlockingIOError(), None])
+
+    def taken_twice(_descriptor: int) -> None:
+        if error := next(looks):
+            raise error
+
+    monkeypatch.setattr(f"{module}._try_lock", taken_twice)
+    monkeypatch.setattr(f"{module}._PAUSE_SECONDS", 0)
+    assert store.own() == 1
+    store.close()
