@@ -11,7 +11,7 @@ from attrs import asdict
 
 from perdure.actors.effects import Parked
 from perdure.actors.failure import FailureDetails
-from perdure.runtime.views import EntityState, HistoryEvent, InstanceStatus, Waiting
+from perdure.runtime.views import EntityState, InstanceStatus, Waiting
 
 Document = dict[str, Any]
 
@@ -85,11 +85,6 @@ def waiting_document(waiting: Waiting) -> Document:
         "holder": waiting.holder,
         "detail": waiting.detail,
     }
-
-
-def event_document(event: HistoryEvent) -> Document:
-    """One event, as `perdure.testing.replay` and the management API have it."""
-    return event.document()
 
 
 def entity_document(entity: EntityState) -> Document:
