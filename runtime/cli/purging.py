@@ -79,6 +79,11 @@ async def _purge_by(target: Target, wanted: Filters, *, yes: bool) -> int:
 def _confirm(what: str, *, yes: bool) -> None:
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not _can_ask():
         raise CommandError(f"would delete {what}: say --yes, as nobody can be asked", USAGE)
-    typer.confirm(f"Delete {what} for ever?", abort=True, err=True)
+    if not typer.confirm(f"Delete {what} for ever?", err=True):
+        raise CommandError("nothing is deleted")
+
+
+def _can_ask() -> bool:
+    return sys.stdin.isatty()

@@ -109,6 +109,18 @@ def test_an_unclear_purge_deletes_nothing(
     assert complaint in perdure.refused(2, "purge", *options, "--yes")
 
 
+def test_a_purge_asks_before_it_deletes(
+    perdure: Any, hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perdure.cli.purging._can_ask", lambda: True)
+    perdure("start", "hello", "[]", "--id", "x", "--wait")
+    code, _, asked = perdure.run("purge", "--all", given="n\n")
+    assert (code, asked.endswith("perdure: nothing is deleted\n")) == (1, True)
+    assert f"Delete 1 instances in {hub.path} for ever?" in asked
+    assert perdure.run("purge", "--all", given="")[0] == 130
+    assert perdure("purge", "x", given="y\n").endswith("1 instances deleted\n")
+
+
 def test_entities_are_signaled_read_and_listed(perdure: Any, hub: Any) -> None:
     assert perdure("signal", "@Counter@k", "add", "3") == "signaled @counter@k\n"
     perdure("start", "adds", '"k"', "--wait")
