@@ -42,6 +42,11 @@ class Passage:
     """Whom an entity has started."""
 
 
+def place_of_operation(trace: TraceContext) -> TraceContext:
+    """The place of an operation on the entity's side, by that of who asked."""
+    return trace.child("operation")
+
+
 def operated(
     entity: EntityId,
     request: Request,
@@ -51,7 +56,7 @@ def operated(
     failure: FailureDetails | None,
 ) -> tuple[Passage, ...]:
     """An operation that has ended, and what it sent; that gets its place in the trace here."""
-    own = trace.child("operation")
+    own = place_of_operation(trace)
     who, (began, ended) = (str(entity), entity.name, None, None), times
     passages = [Passage(*who, request, began, ended, own, trace, failure, served=True)]
     for number, message in enumerate(sent):

@@ -45,6 +45,10 @@ class Instruments(Observer, Protocol):
         """An attempt of an activity begins."""
         ...
 
+    def operating(self, message: Message) -> None:
+        """The task that calls this runs an async operation, and nothing else."""
+        ...
+
     def commit(self, write: Callable[[], None], actors: int) -> None:
         """Write what so many actors did; called on the thread that writes."""
         ...

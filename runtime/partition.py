@@ -334,6 +334,8 @@ class Partition:
     ) -> None:
         value: Any = None
         failure: BaseException | None = None
+        if self.pipeline.instruments is not None:
+            self.pipeline.instruments.operating(operation.message)
         try:
             with scope:
                 value, failure = await outcome_of(operation.coro)

@@ -4,17 +4,20 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 
+from opentelemetry import context as current
+
 from perdure import TraceContext
 from perdure.actors.effects import Effects, Parked
 from perdure.actors.history import ExecutionStarted, TaskScheduled
 from perdure.actors.messages import Message
-from perdure.actors.passages import Passage
+from perdure.actors.passages import Passage, place_of_operation
 from perdure.actors.trace import span_of
 from perdure.runtime.batch import Act
 from perdure.runtime.clock import Clock
 from perdure.runtime.slot import Actor
 from perdure.runtime.vitals import Vitals
 
+from .contexts import outward
 from .meters import Meters
 from .spans import Spans
 from .traced_attempt import TracedAttempt
@@ -73,6 +76,12 @@ class Recorder:
         return TracedAttempt(
             self._spans, self._meters, self._clock, instance_id, execution_id, event
         )
+
+    def operating(self, message: Message) -> None:
+        """Let the operation see its span: by its ids, as it is told when it is durable."""
+        trace: TraceContext | None = getattr(message.event, "trace", None)
+        if trace is not None:
+            current.attach(outward(place_of_operation(trace)))
 
     def commit(self, write: Callable[[], None], actors: int) -> None:
         """Write, and take the time."""

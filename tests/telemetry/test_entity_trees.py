@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from attrs import define
+from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 
 from perdure import App, EntityContext, EntityOperationFailedError, OrchestrationContext
@@ -32,7 +33,7 @@ class Counter:
         return self.value
 
     async def slowly(self) -> int:
-        return self.value
+        return trace.get_current_span().get_span_context().span_id
 
     def fail(self) -> None:
         raise ValueError("no luck")
@@ -143,10 +144,13 @@ async def test_what_is_rolled_back_leaves_none(telemetry: Telemetry, tree: Tree)
     assert tree() == f"\n    {operation} PRODUCER\n      {operation} CONSUMER !\n"
 
 
-async def test_an_async_operation_lasts(telemetry: Telemetry, named: Named) -> None:
+async def test_an_async_operation_sees_its_span(telemetry: Telemetry, named: Named) -> None:
     async with Environment(app, telemetry=telemetry) as env:
-        await (await env.client.start_new(asks)).result()
+        saw = await env.client.entity(Counter, "a").call(Counter.slowly)
+        assert await env.client.entity(Counter, "a").call(Counter.add, 1) == 1
     (span,) = named("entity:counter:slowly SERVER")
+    assert span.context
+    assert saw == span.context.span_id
     assert span.start_time is not None
     assert span.end_time is not None
     assert span.end_time > span.start_time

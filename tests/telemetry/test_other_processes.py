@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler, TraceIdRatioBa
 from opentelemetry.trace import format_trace_id
 
 from perdure import App, Client, OrchestrationContext, Runtime, TraceContext
+from perdure.persistence.sqlite import SQLiteStore
 from perdure.telemetry import Telemetry
 
 Tree = Callable[[], str]
@@ -45,15 +46,22 @@ def make_app() -> App:
     return app
 
 
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Give a file that is a hub already: clients open no other."""
+    path = tmp_path / "hub.db"
+    SQLiteStore(path).close()
+    return path
+
+
 def ids_of(span: ReadableSpan) -> tuple[str, bool]:
     assert span.context
     return format_trace_id(span.context.trace_id), span.parent is None
 
 
 async def test_another_process_begins_the_trace(
-    telemetry: Telemetry, named: Named, tmp_path: Path
+    telemetry: Telemetry, named: Named, database: Path
 ) -> None:
-    database = tmp_path / "hub.db"
     ran = await anyio.run_process([sys.executable, "-W", "error", str(PROGRAM), str(database)])
     trace_id = orjson.loads(ran.stdout)
     async with Runtime(make_app(), database, telemetry=telemetry) as runtime:
@@ -65,9 +73,8 @@ async def test_another_process_begins_the_trace(
 
 
 async def test_one_telemetry_serves_both_ends(
-    telemetry: Telemetry, tree: Tree, tmp_path: Path
+    telemetry: Telemetry, tree: Tree, database: Path
 ) -> None:
-    database = tmp_path / "hub.db"
     async with (
         Runtime(make_app(), database, telemetry=telemetry),
         Client(database, telemetry=telemetry) as client,
@@ -89,9 +96,8 @@ async def test_one_telemetry_serves_both_ends(
 
 
 async def test_a_trace_begins_where_nobody_traces(
-    telemetry: Telemetry, tree: Tree, tmp_path: Path
+    telemetry: Telemetry, tree: Tree, database: Path
 ) -> None:
-    database = tmp_path / "hub.db"
     async with Client(database) as client:
         await client.start_new("greets", instance_id="greets")
     async with Runtime(make_app(), database, telemetry=telemetry) as runtime:
@@ -107,9 +113,9 @@ async def test_a_trace_begins_where_nobody_traces(
 
 
 async def test_a_context_without_telemetry_is_the_parent(
-    telemetry: Telemetry, named: Named, tmp_path: Path
+    telemetry: Telemetry, named: Named, database: Path
 ) -> None:
-    database, trace_id = tmp_path / "hub.db", "4bf92f3577b34da6a3ce929d0e0e4736"
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
     async with Client(database) as client:
         given = TraceContext(f"00-{trace_id}-00f067aa0ba902b7-01")
         await client.start_new("greets", instance_id="greets", trace_context=given)
@@ -120,8 +126,8 @@ async def test_a_context_without_telemetry_is_the_parent(
 
 
 @pytest.mark.parametrize("sampler", [ALWAYS_OFF, TraceIdRatioBased(0.5)])
-async def test_the_sampler_decides_about_whole_traces(sampler: Sampler, tmp_path: Path) -> None:
-    exporter, database = InMemorySpanExporter(), tmp_path / "hub.db"
+async def test_the_sampler_decides_about_whole_traces(sampler: Sampler, database: Path) -> None:
+    exporter = InMemorySpanExporter()
     provider = TracerProvider(sampler, shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     async with Client(database) as client:
