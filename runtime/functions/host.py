@@ -2,8 +2,8 @@
 
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, chdir
+from collections.abc import Callable, Mapping
+from contextlib import chdir
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import anyio
 import anyio.abc
 import sniffio
 from attrs import define, field, frozen
+from starlette.types import ASGIApp
 
 from perdure.actors.moments import moment
 from perdure.http import serve
@@ -28,7 +29,7 @@ from .kernel import kernel_app
 from .loader import load
 from .local_settings import LocalSettings, in_environment, read_local_settings
 from .model import Function
-from .open_hubs import OpenHubs, open_hubs
+from .open_hubs import OpenHubs
 from .plan import HostPlan
 from .site import public_site
 from .startup_report import StartupReport
@@ -118,37 +119,57 @@ class _Host:
     options: _Options
     clients: ClientBindings | None = None
     ready: anyio.Event = field(factory=anyio.Event)
+    served: anyio.Event = field(factory=anyio.Event)
+    """Whether it was told to end, and listens no more."""
 
     async def run(self, task_status: anyio.abc.TaskStatus[str]) -> None:
-        """Open the hubs, then the doors, then start the timers; leave in the reverse order."""
+        """Listen, then run what there is; in the end listen no more, then let it come to rest.
+
+        Activities that go on in a hub may need their clients at once, and until they have ended:
+        the doors of the clients are open before the hubs and after them.
+        """
         options, plan = self.options, self.plan
-        async with AsyncExitStack() as stack:
-            kernel = kernel_app(plan.app, plan.settings, supply=self._supply)
-            app = VersionedApp(kernel, plan.settings)
-            hubs = await open_hubs(stack, app, plan, options.seams)
-            stack.push_async_callback(_close_sessions)
-            caller = Caller(self._bindings, options.seams.new_id)
-            functions = HttpTriggers(
-                plan.http,
-                caller,
-                keys=options.keys,
-                use_forwarded_host=plan.settings.use_forwarded_host,
-                ready=self.ready.wait,
-            )
-            targets = hubs.by_name(plan)
-            site = public_site(functions, targets, plan.settings, self.local, options.keys)
+        app = VersionedApp(kernel_app(plan.app, plan.settings, supply=self._supply), plan.settings)
+        hubs = OpenHubs(plan)
+        caller = Caller(self._bindings, options.seams.new_id)
+        try:
             async with anyio.create_task_group() as group:
-                port = PORT if options.port is None else options.port
-                serving = partial(serve, site, host=options.address, port=port)
-                listening = await group.start(_until_served, serving, group)
+                listening = await group.start(self._serve, self._site(hubs, caller))
                 url = options.url or _reached(listening)
                 await self._open_doors(group, hubs, url)
-                self._report(hubs, url)
-                for trigger in plan.timers:
-                    clock = options.seams.clock
-                    group.start_soon(Timer(trigger, caller, clock, plan.folder).run)
-                self.ready.set()
-                task_status.started(_reached(listening))
+                async with hubs.opened(app, options.seams), anyio.create_task_group() as timers:
+                    for trigger in plan.timers:
+                        timer = Timer(trigger, caller, options.seams.clock, plan.folder)
+                        timers.start_soon(timer.run)
+                    self._report(hubs, url)
+                    self.ready.set()
+                    task_status.started(_reached(listening))
+                    await self.served.wait()
+                    timers.cancel_scope.cancel()
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            # What ends a start goes out as it is, not in a group of one.
+            if len(errors.exceptions) == 1:
+                raise errors.exceptions[0] from None
+            raise
+        finally:
+            await _close_sessions()
+
+    def _site(self, hubs: OpenHubs, caller: Caller) -> ASGIApp:
+        functions = HttpTriggers(
+            self.plan.http,
+            caller,
+            keys=self.options.keys,
+            use_forwarded_host=self.plan.settings.use_forwarded_host,
+            ready=self.ready.wait,
+        )
+        settings, keys = self.plan.settings, self.options.keys
+        return public_site(functions, hubs.by_name(), settings, self.local, keys)
+
+    async def _serve(self, site: ASGIApp, *, task_status: anyio.abc.TaskStatus[str]) -> None:
+        port = PORT if self.options.port is None else self.options.port
+        await serve(site, host=self.options.address, port=port, task_status=task_status)
+        self.served.set()
 
     def _bindings(self) -> ClientBindings:
         if self.clients is None:
@@ -157,11 +178,10 @@ class _Host:
 
     def _supply(self, function: Function) -> Mapping[str, str]:
         """What the durable clients of an activity take, by their parameters' names."""
-        clients = self._bindings()
-        return {client.name: clients.text(function, client) for client in function.clients}
+        return {c.name: self._bindings().text(function, c) for c in function.clients}
 
     async def _open_doors(self, group: anyio.abc.TaskGroup, hubs: OpenHubs, url: str) -> None:
-        doors = ClientDoors.of(hubs.targets, self.plan.settings, url)
+        doors = ClientDoors.of(hubs.by_key(), self.plan.settings, url)
         loopback = "::1" if ":" in self.options.address else "127.0.0.1"
         base = await group.start(partial(serve, doors.site, host=loopback, port=0, signals=False))
         keys = self.options.keys
@@ -182,16 +202,6 @@ class _Host:
         )
         for line in report.lines():
             self.options.show(line)
-
-
-async def _until_served(
-    serving: Callable[..., Awaitable[None]],
-    group: anyio.abc.TaskGroup,
-    *,
-    task_status: anyio.abc.TaskStatus[str],
-) -> None:
-    await serving(task_status=task_status)
-    group.cancel_scope.cancel()
 
 
 def _reached(url: str) -> str:

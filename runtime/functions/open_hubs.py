@@ -1,65 +1,85 @@
 """The task hubs of a host while it runs: a runtime for each, or a client."""
 
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
-from attrs import define
+from attrs import Factory, define
 
 from perdure.actors.app import App
-from perdure.actors.errors import StoreInUseError
-from perdure.http.hubs import Target
+from perdure.actors.errors import RuntimeClosedError, StoreInUseError
 from perdure.runtime.client import Client
 from perdure.runtime.host import Runtime, Seams
 from perdure.runtime.management import ManagementUrl
 
+from .host_settings import HostSettings
 from .plan import HostPlan
 from .task_hubs import STORES, TaskHub
 
+GiveClient = Callable[[], Client]
 
-@define
+
+@define(eq=False)
 class OpenHubs:
-    """The clients of all hubs, by the hub's key."""
+    """The clients of a plan's hubs. They can be handed out before the hubs are open."""
 
-    targets: dict[tuple[str, str], Target]
-    remarks: list[tuple[TaskHub, str]]
+    plan: HostPlan
+    clients: dict[tuple[str, str], Client] = Factory(dict[tuple[str, str], Client])
+    """By the hub's key."""
+    remarks: list[tuple[TaskHub, str]] = Factory(list[tuple[TaskHub, str]])
+    """What to say of each hub; an empty text is nothing."""
 
-    def by_name(self, plan: HostPlan) -> Mapping[tuple[str, str], Target]:
+    def by_key(self) -> Mapping[tuple[str, str], GiveClient]:
+        """What gives the client of each hub, by the hub's key."""
+        return {hub.key: partial(self._client, hub.key) for hub in self.plan.hubs.named.values()}
+
+    def by_name(self) -> Mapping[tuple[str, str], GiveClient]:
         """By hub and connection, as calls of the management API name them; the own hub first."""
-        named: dict[tuple[str, str], Target] = {}
-        for hub in plan.hubs.named.values():
+        named: dict[tuple[str, str], GiveClient] = {}
+        for hub in self.plan.hubs.named.values():
             for connection in (hub.shown_connection, hub.connection):
-                named[hub.name, connection] = self.targets[hub.key]
+                named[hub.name, connection] = partial(self._client, hub.key)
         return named
 
+    def _client(self, key: tuple[str, str]) -> Client:
+        if key not in self.clients:
+            raise RuntimeClosedError("the host is starting; try again")
+        return self.clients[key]
 
-async def open_hubs(stack: AsyncExitStack, app: App, plan: HostPlan, seams: Seams) -> OpenHubs:
-    """Enter a runtime for each hub of the plan, or a client where another process runs it.
+    @asynccontextmanager
+    async def opened(self, app: App, seams: Seams) -> AsyncGenerator[None]:
+        """Enter a runtime for each hub, or a client where another process runs it.
 
-    Raises `StoreInUseError` when that is the hub of the app's own functions.
-    """
-    settings = plan.settings
-    opened = OpenHubs({}, [])
-    for hub in plan.hubs.named.values():
-        if hub.key in opened.targets:
-            continue
+        Raises `StoreInUseError` when that is the hub of the app's own functions.
+        """
+        async with AsyncExitStack() as stack:
+            for hub in self.plan.hubs.named.values():
+                if hub.key not in self.clients:
+                    await self._open(stack, hub, app, seams)
+            yield
+
+    async def _open(self, stack: AsyncExitStack, hub: TaskHub, app: App, seams: Seams) -> None:
         if hub.store.startswith("sqlite") and f"/{STORES}/" in hub.store:
-            (plan.folder / STORES).mkdir(exist_ok=True)
-        runtime = Runtime(
-            app,
-            hub.store,
-            seams=seams,
-            activities_max=settings.activities_max,
-            activity_threads_max=settings.activities_max,
-            entity_batch_max=settings.entity_batch_max,
-            management=ManagementUrl(task_hub=hub.name, connection=hub.shown_connection),
-        )
+            (self.plan.folder / STORES).mkdir(exist_ok=True)
+        runtime = _runtime(hub, app, self.plan.settings, seams)
         try:
-            opened.targets[hub.key] = await stack.enter_async_context(runtime)
-            opened.remarks.append((hub, ""))
+            self.clients[hub.key] = (await stack.enter_async_context(runtime)).client
+            self.remarks.append((hub, ""))
         except StoreInUseError:
-            if hub is plan.hubs.own:
+            if hub is self.plan.hubs.own:
                 raise
             client = Client(hub.store, app)
-            opened.targets[hub.key] = await stack.enter_async_context(client)
-            opened.remarks.append((hub, "  (run by another process; only clients here)"))
-    return opened
+            self.clients[hub.key] = await stack.enter_async_context(client)
+            self.remarks.append((hub, "  (run by another process; only clients here)"))
+
+
+def _runtime(hub: TaskHub, app: App, settings: HostSettings, seams: Seams) -> Runtime:
+    return Runtime(
+        app,
+        hub.store,
+        seams=seams,
+        activities_max=settings.activities_max,
+        activity_threads_max=settings.activities_max,
+        entity_batch_max=settings.entity_batch_max,
+        management=ManagementUrl(task_hub=hub.name, connection=hub.shown_connection),
+    )

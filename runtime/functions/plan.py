@@ -1,6 +1,6 @@
 """What a host is going to do: everything that is known, and checked, before anything runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -9,11 +9,9 @@ from attrs import evolve, frozen
 from .host_file import HostFile
 from .host_settings import HostSettings
 from .http_triggers import HttpTrigger, http_triggers
-from .model import SUPPORTED_TRIGGERS, Function, FunctionsApp
+from .model import Function, FunctionsApp
 from .task_hubs import HubMap
 from .timer_triggers import TimerTrigger, timer_triggers
-
-_HTTP_OUTPUT = "http"
 
 
 @frozen
@@ -66,15 +64,4 @@ def _reason(function: Function, settings: HostSettings) -> str | None:
         return "it is disabled"
     if settings.functions is not None and function.name.casefold() not in settings.functions:
         return "host.json does not list it in functions"
-    if function.trigger.type not in SUPPORTED_TRIGGERS:
-        return f"nothing here triggers a {function.trigger.type}"
-    strange = next(_strange_bindings(function), None)
-    return f"nothing here serves its binding {strange}" if strange is not None else None
-
-
-def _strange_bindings(function: Function) -> Iterator[str]:
-    for binding in function.inputs:
-        yield f"{binding.name} ({binding.type}, {binding.direction})"
-    for binding in function.outputs:
-        if binding.type != _HTTP_OUTPUT:
-            yield f"{binding.name} ({binding.type}, {binding.direction})"
+    return function.obstacle

@@ -1,5 +1,6 @@
 """The host as a whole: its report, its hubs, versions, and what it leaves out or refuses."""
 
+import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -82,8 +83,8 @@ async def test_the_report_tells_everything(
         f"    TestHubName  sqlite:///{folder}/.perdure/testhubname.db",
         "",
         "Not run:",
-        "    from_queue: nothing here triggers a queueTrigger",
-        "    upload: nothing here serves its binding blob (blob, out)",
+        "    from_queue: its trigger 'queueTrigger' is not supported",
+        "    upload: bindings of this kind are not supported: 'blob' ('blob')",
         "    off: it is disabled",
         "",
         "Settings ignored in host.json:",
@@ -129,6 +130,37 @@ async def test_what_was_running_goes_on_after_a_restart(hosting: Hosting, writte
     async with hosting(folder) as http:
         await http.post(f"{API}/instances/one/raiseEvent/go", json=1)
         assert (await shown(http, "one", "Completed"))["output"] == [1, None]
+
+
+STARTER = """
+import asyncio
+
+@app.orchestration_trigger(context_name="context")
+def starts(context):
+    return (yield context.call_activity("begin", "two"))
+
+@app.activity_trigger(input_name="name")
+@app.durable_client_input(client_name="client")
+async def begin(name: str, client):
+    if not os.path.exists("again"):
+        open("begun", "w").close()
+        await asyncio.Event().wait()
+    return await client.start_new("waits", name)
+"""
+
+
+async def test_activities_have_their_clients_from_the_start(
+    hosting: Hosting, written: Written
+) -> None:
+    folder = written(HEAD + STARTER)
+    async with hosting(folder) as http:
+        await http.post(f"{API}/orchestrators/starts/one")
+        while not await anyio.Path(folder, "begun").exists():
+            await anyio.lowlevel.checkpoint()
+    await anyio.Path(folder, "again").touch()
+    async with hosting(folder) as http:
+        assert (await shown(http, "one", "Completed"))["output"] == "two"
+        await shown(http, "two", "Running")
 
 
 HUBS = """
@@ -183,6 +215,13 @@ async def test_its_own_hub_has_one_host(hosting: Hosting, written: Written) -> N
     async with hosting(folder):
         with pytest.raises(StoreInUseError):
             await host(folder, port=0, show=print)
+
+
+async def test_a_port_in_use_is_told_as_it_is(hosting: Hosting, written: Written) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(OSError, match="in use"):
+            await host(written(HEAD), port=port, show=print)
 
 
 async def test_tools_reach_the_store_of_a_running_host(hosting: Hosting, written: Written) -> None:
@@ -255,6 +294,32 @@ async def test_newer_instances_fail_when_told_to(hosting: Hosting, written: Writ
         await http.post(f"{API}/orchestrators/waits/one?version=2.5")
         status = await shown(http, "one", "Failed", show="failureDetails")
     assert status["failureDetails"]["errorType"].endswith("VersionMismatch")
+
+
+BUSY = """
+@app.orchestration_trigger(context_name="context")
+def busy(context):
+    yield context.call_activity("work", 1)
+    yield context.wait_for_external_event("go")
+
+@app.activity_trigger(input_name="value")
+def work(value: int):
+    return value
+"""
+
+
+async def test_what_a_newer_host_began_is_parked(hosting: Hosting, written: Written) -> None:
+    async with hosting(written(HEAD + BUSY, {"defaultVersion": "3"})) as http:
+        await http.post(f"{API}/orchestrators/busy/one")
+        while "event" not in (await http.get(f"{API}/instances/one?show=waitingFor")).text:
+            await anyio.lowlevel.checkpoint()
+    settings = {"defaultVersion": "2", "versionFailureStrategy": "Fail"}
+    async with hosting(written(HEAD + BUSY, settings)) as http:
+        await http.post(f"{API}/instances/one/raiseEvent/go", json=0)
+        told = ""
+        while "busy has version '3', but this host runs version '2'" not in told:
+            told = (await http.get(f"{API}/instances/one?show=waitingFor")).text
+        assert '"runtimeStatus":"Running"' in told
 
 
 @pytest.mark.parametrize(
