@@ -1,6 +1,7 @@
 """From a URL to a store."""
 
 import os
+from pathlib import Path
 
 from ..actors.errors import StoreError
 from .memory import MemoryStore
@@ -19,14 +20,17 @@ def checked_place(store: object) -> None:
         )
 
 
-def open_store(url: str | os.PathLike[str], *, durability: Durability = "full") -> Store:
+def open_store(
+    url: str | os.PathLike[str], *, durability: Durability = "full", create: bool = True
+) -> Store:
     """Open the store that `url` names; a path object names an SQLite file.
 
     `durability="relaxed"` lets a power failure, but no crash of the process, undo the last commits.
+    Without `create` a file has to be there already.
     """
     checked_place(url)
     if not isinstance(url, str):
-        return SQLiteStore(url, durability=durability)
+        return _open_file(url, durability, create=create)
     scheme, separator, rest = url.partition("://")
     if not separator:
         raise StoreError(f"{url!r} is not the URL of a store; supported are {_SUPPORTED}")
@@ -39,4 +43,15 @@ def open_store(url: str | os.PathLike[str], *, durability: Durability = "full") 
     path = rest.removeprefix("/")
     if path == rest or not path or path == ":memory:" or "?" in path:
         raise StoreError(f"{url!r} does not name a file; supported are {_SUPPORTED}")
+    return _open_file(path, durability, create=create)
+
+
+def _open_file(
+    path: str | os.PathLike[str], durability: Durability, *, create: bool
+) -> SQLiteStore:
+    if not create and not Path(path).exists():
+        raise StoreError(
+            f"there is no file {Path(path).absolute()}: mend the path, or start the runtime that "
+            "makes it first; a client makes an empty store only with create=True"
+        )
     return SQLiteStore(path, durability=durability)

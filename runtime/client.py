@@ -43,7 +43,8 @@ class Client(Control, EntityQueries, CheckStatus):
     `runtime.client` is one. In another process, `async with Client("sqlite:///app.db") as client:`
     is one as well: what it sends is durable at once, and acted upon by the process that runs the
     App, now or when it starts. Functions need the `app` that they are registered with; names do
-    not. `management` says where the HTTP management API is that its links lead to; `telemetry` is a
+    not. A file that is not there is an error, unless `create` says that the runtime comes later.
+    `management` says where the HTTP management API is that its links lead to; `telemetry` is a
     `perdure.telemetry.Telemetry`, to carry on the caller's trace.
     """
 
@@ -54,8 +55,9 @@ class Client(Control, EntityQueries, CheckStatus):
         *,
         management: ManagementUrl | None = None,
         telemetry: Telemetry | None = None,
+        create: bool = False,
     ) -> None:
-        self._connection = Connection(store, app, telemetry)
+        self._connection = Connection(store, app, telemetry, create=create)
         self.management = management if management is not None else ManagementUrl()
 
     @property

@@ -24,8 +24,11 @@ class Connection:
         store: str | os.PathLike[str] | Store | Gateway,
         app: App | None,
         telemetry: Telemetry | None = None,
+        *,
+        create: bool = False,
     ) -> None:
         self._given = store
+        self._create = create
         self._app = app
         self._telemetry = checked_telemetry(telemetry)
         self._lane: ThreadLane | None = None
@@ -56,7 +59,8 @@ class Connection:
         given = self._given
         try:
             if isinstance(given, (str, os.PathLike)):
-                store = self._opened = await run_in(self._lane, partial(open_store, given))
+                opening = partial(open_store, given, create=self._create)
+                store = self._opened = await run_in(self._lane, opening)
             else:
                 checked_place(given)
                 store = cast("Store", given)

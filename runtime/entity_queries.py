@@ -13,7 +13,7 @@ from ..actors.identity import EntityId
 from ..actors.messages import Message
 from ..persistence.records import EntityRow, Page
 from ..persistence.store import Store
-from .queries import Queries, optional_micros
+from .queries import Queries, check_page, check_text, optional_micros
 from .views import (
     CleanResult,
     EntityPage,
@@ -56,10 +56,16 @@ class EntityQueries(Queries):
         page_size: int = PAGE_SIZE,
         continuation_token: str | None = None,
     ) -> EntityPage:
-        """Entities by id; those without state only with `include_transient`."""
+        """Entities by id; those without state only with `include_transient`.
+
+        Raises `TypeError` and `ValueError` for bad input, by its name.
+        """
+        check_page(page_size, continuation_token)
+        check_text("name", name)
+        check_text("key_prefix", key_prefix)
         if key_prefix and not name:
             raise ValueError("key_prefix needs the name of the entity")
-        prefix = f"@{name.lower()}@{key_prefix}" if name else "@"
+        prefix = str(EntityId(name, key_prefix)) if name else "@"
         page = await self.gateway.read(
             lambda store: store.entities(
                 prefix,

@@ -124,7 +124,7 @@ class Queries:
             tags,
             parent_instance_id,
         )
-        _check_page_size(page_size)
+        check_page(page_size, continuation_token)
         page = await self.gateway.read(
             lambda store: store.query(wanted, page_size, continuation_token)
         )
@@ -224,7 +224,16 @@ def _members(argument: str, given: object, kind: str) -> Collection[object]:
     return cast("Collection[object]", given)
 
 
-def _check_page_size(page_size: object) -> None:
+def check_text(argument: str, given: object) -> None:
+    """Raise `TypeError` for what is no text."""
+    if not isinstance(given, str):
+        raise TypeError(f"{argument} is a text, not {given!r}")
+
+
+def check_page(page_size: object, continuation_token: object) -> None:
+    """Raise `TypeError` or `ValueError` for what asks for no page."""
+    if continuation_token is not None:
+        check_text("continuation_token", continuation_token)
     if not isinstance(page_size, int):
         raise TypeError(f"page_size is a whole number, not {page_size!r}")
     if not 1 <= page_size <= PAGE_SIZE_MAX:
@@ -239,6 +248,7 @@ def _query(
     tags: Mapping[str, str] | None,
     parent_id: str | None,
 ) -> Query:
+    check_text("instance_id_prefix", prefix)
     created_from, created_to, completed_from, completed_to = map(optional_micros, times)
     return Query(
         checked_statuses("statuses", statuses),

@@ -85,7 +85,7 @@ class Demo:
         say = self.bar.say
         say(f"backing up {self.job.source}\n        to {self.job.target}")
         self.job.vault.prepare()
-        async with Client(self.job.vault.store, app) as client:
+        async with Client(self.job.vault.store, app, create=True) as client:
             await self._go_on_with_former(client)
             self.killed = await self._until_killed(client)
             recorded = await recorded_files(client)

@@ -26,6 +26,7 @@ from perdure import (
     Reuse,
     Runtime,
     Status,
+    StoreError,
 )
 
 PROGRAM = Path(__file__).with_name("other_process.py")
@@ -93,6 +94,20 @@ async def test_everything_works_from_outside(database: Path) -> None:
         assert await client.get_status("x") is None
 
 
+@pytest.mark.parametrize("as_path", [True, False])
+async def test_a_missing_file_is_named_and_not_made(database: Path, as_path: bool) -> None:
+    mistyped = database.with_name("hob.db")
+    place = mistyped if as_path else url(mistyped)
+    with pytest.raises(StoreError, match=rf"there is no file {mistyped}: mend the path"):
+        await Client(place).__aenter__()
+    assert not mistyped.exists()
+    async with Client(place, app, create=True) as client:
+        await client.start_new(other.waits, "a", instance_id="x")
+    async with both(mistyped) as (_, client):
+        await client.raise_event("x", "go", "b")
+        assert await client.instance("x", str).result(timeout=10) == "a b"
+
+
 async def test_suspending_and_resuming_from_outside(database: Path) -> None:
     async with both(database) as (runtime, client):
         await client.start_new(other.waits, "a", instance_id="x")
@@ -142,7 +157,7 @@ async def test_bad_requests_are_refused_outside(database: Path) -> None:
 
 
 async def test_work_waits_for_an_owner(database: Path) -> None:
-    async with Client(url(database), app) as client:
+    async with Client(url(database), app, create=True) as client:
         await client.start_new(other.waits, "early", instance_id="x")
         await client.raise_event("x", "go", "bird")
         await client.entity(other.Counter, "c").signal(other.Counter.add, 4)
@@ -305,7 +320,7 @@ async def test_resuming_a_parked_instance_outside(database: Path) -> None:
 
 async def test_requests_in_a_row_are_seen_by_the_next(database: Path) -> None:
     """With no owner: nothing but the inbox knows what was asked for."""
-    async with Client(url(database), app) as client:
+    async with Client(url(database), app, create=True) as client:
         instance = await client.start_new(other.waits, "a")
         await client.suspend(instance.instance_id)
         await client.resume(instance.instance_id)

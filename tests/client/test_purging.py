@@ -161,6 +161,12 @@ class Slow:
         return self.loads if name == "load" else HeldLane(name)
 
 
+async def pass_on() -> None:
+    """Let everything happen that can."""
+    for _ in range(40):
+        await anyio.lowlevel.checkpoint()
+
+
 async def test_what_is_being_terminated_gives_way_at_once() -> None:
     store, slow = MemoryStore(), Slow()
     async with Environment(app, store=store) as env:
@@ -170,12 +176,12 @@ async def test_what_is_being_terminated_gives_way_at_once() -> None:
         client, slow.loads.held = runtime.client, True
         for name in ("purged", "started", "restarted"):
             group.start_soon(client.terminate, name)
+        await pass_on()
         group.start_soon(client.purge, "purged")
         group.start_soon(partial(client.start_new, waits, instance_id="started"))
         again = partial(client.restart, restart_with_new_instance_id=False)
         group.start_soon(again, "restarted")
-        for _ in range(40):
-            await anyio.lowlevel.checkpoint()
+        await pass_on()
         slow.loads.let_go()
     assert store.count(Query()) == {Status.RUNNING: 2}
 
