@@ -163,6 +163,44 @@ async def test_activities_have_their_clients_from_the_start(
         await shown(http, "two", "Running")
 
 
+MANY = """
+import asyncio
+running, peak = [], []
+
+@app.orchestration_trigger(context_name="context")
+def many(context):
+    yield context.task_all([context.call_activity("counted", n) for n in range(6)])
+    return (yield context.call_activity("highest"))
+
+@app.activity_trigger(input_name="n")
+async def counted(n: int):
+    running.append(n)
+    peak.append(len(running))
+    await asyncio.sleep(0)
+    running.remove(n)
+
+@app.activity_trigger(input_name="nothing")
+def highest(nothing):
+    return max(peak)
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "output"),
+    [
+        ({"maxConcurrentActivityFunctions": 2}, "Completed", "2"),
+        ({"maxOrchestrationActions": 3}, "Failed", "asked for 3 things"),
+    ],
+)
+async def test_limits_of_host_json_hold(
+    hosting: Hosting, written: Written, settings: dict[str, int], status: str, output: str
+) -> None:
+    async with hosting(written(HEAD + MANY, settings)) as http:
+        await http.post(f"{API}/orchestrators/many/one")
+        ended = await shown(http, "one", status)
+    assert output in str(ended["output"])
+
+
 HUBS = """
 @app.route(route="start/{hub}")
 @app.durable_client_input(client_name="near")

@@ -229,3 +229,21 @@ async def test_a_proxy_is_believed_when_asked_to(
         headers = {"x-forwarded-host": "shop.example", "x-forwarded-proto": "https"}
         url = (await http.get("/api/echo/a", headers=headers)).json()["url"]
     assert url.startswith("https://shop.example/api") is trusted
+
+
+async def test_an_asgi_app_answers_as_a_function(hosting: Hosting, written: Written) -> None:
+    code = """
+import azure.functions as func
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+async def item(request):
+    return JSONResponse([request.path_params["n"], request.query_params["q"]], 201)
+
+site = Starlette(routes=[Route("/api/items/{n}", item)])
+app = func.AsgiFunctionApp(app=site, http_auth_level=func.AuthLevel.ANONYMOUS)
+"""
+    async with hosting(written(code, extensions={"http": {"routePrefix": ""}})) as http:
+        answer = await http.get("/api/items/7?q=x")
+    assert (answer.status_code, answer.json()) == (201, ["7", "x"])
