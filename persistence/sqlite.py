@@ -12,6 +12,7 @@ from ..actors.errors import ClaimLostError, InstanceAlreadyExistsError, StaleOwn
 from ..actors.identity import is_entity
 from ..actors.status import Status
 from . import sqlite_archive, sqlite_purge
+from .conditions import Condition, between, conditions, joined, prefixed
 from .owner_lock import OwnerLock
 from .paging import checked_size, key_of, page_of
 from .records import (
@@ -31,7 +32,6 @@ from .records import (
     TurnRow,
     Whole,
 )
-from .sqlite_conditions import between, conditions, joined, prefixed
 from .sqlite_file import Durability, SQLiteFile
 from .sqlite_rows import (
     ENTITIES,
@@ -216,7 +216,7 @@ class SQLiteStore:
 
     def query(self, query: Query, size: int, token: str | None = None) -> Page[InstanceRow]:
         limit, after = checked_size(size), key_of(token)
-        condition, values = conditions(query)
+        condition, values = conditions(query, _tagged)
         with self._file.reading() as database:
             rows = _ask(
                 database,
@@ -231,7 +231,7 @@ class SQLiteStore:
         )
 
     def count(self, query: Query) -> dict[Status, int]:
-        condition, values = conditions(query)
+        condition, values = conditions(query, _tagged)
         with self._file.reading() as database:
             rows = _ask(
                 database,
@@ -350,6 +350,10 @@ def _ask(database: sqlite3.Connection, statement: str, *values: object) -> list[
 
 def _json(values: Sequence[object]) -> str:
     return orjson.dumps(values).decode()
+
+
+def _tagged(key: str, value: str) -> Condition:
+    return "id IN (SELECT instance_id FROM tag WHERE key = ? AND value = ?)", (key, value)
 
 
 def _timers(database: sqlite3.Connection, condition: str, *values: int) -> list[TimerRow]:

@@ -1,25 +1,26 @@
 """What a query asks of instances and entities, as SQL conditions and the values bound to them."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from .paging import prefix_end
 from .records import Query
 
 Condition = tuple[str, tuple[object, ...]]
+Tagged = Callable[[str, str], Condition]
+"""How a database finds the instances with a tag, given its key and value."""
 
 
-def conditions(query: Query) -> tuple[str, list[object]]:
+def conditions(
+    query: Query, tagged: Tagged, stored_name: Callable[[str], str] = str
+) -> tuple[str, list[object]]:
     return joined(
         [
             *prefixed(query.id_prefix),
-            *_one_of("status", query.statuses),
-            *_one_of("name", query.names),
+            *_one_of("status", [int(status) for status in query.statuses]),
+            *_one_of("name", [stored_name(name) for name in query.names]),
             *between("created", query.created_from, query.created_to),
             *between("completed", query.completed_from, query.completed_to),
-            *(
-                ("id IN (SELECT instance_id FROM tag WHERE key = ? AND value = ?)", tag)
-                for tag in query.tags
-            ),
+            *(tagged(key, value) for key, value in query.tags),
             *([] if query.parent_id is None else [("parent_id = ?", (query.parent_id,))]),
         ]
     )
