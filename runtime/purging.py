@@ -40,10 +40,13 @@ class Purging(Queries):
         *,
         created_from: datetime | None = None,
         created_to: datetime | None = None,
+        completed_from: datetime | None = None,
         completed_to: datetime | None = None,
         statuses: Collection[Status] = frozenset(TERMINAL),
         names: Collection[str] = (),
+        instance_id_prefix: str = "",
         tags: Mapping[str, str] | None = None,
+        parent_instance_id: str | None = None,
         recursive: bool = False,
         timeout: float | None = None,
         progress: Progress | None = None,
@@ -62,10 +65,13 @@ class Purging(Queries):
             # None would mean those too that have not ended.
             "statuses": statuses or TERMINAL,
             "names": names,
+            "instance_id_prefix": instance_id_prefix,
             "created_from": created_from,
             "created_to": created_to,
+            "completed_from": completed_from,
             "completed_to": completed_to,
             "tags": tags,
+            "parent_instance_id": parent_instance_id,
             "show_payloads": False,
         }
         result = PurgeResult()

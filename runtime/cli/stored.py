@@ -1,7 +1,7 @@
 """A store as target: what a client in another process does, over the file that both share."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -123,28 +123,11 @@ class StoreTarget:
 
     async def purge_by(self, filters: Filters, purged: Purged) -> int:
         """Delete all matching instances that have ended, step by step."""
-        if filters.prefix or filters.completed_from or filters.parent is not None:
-            return await self._purge_found(filters, purged)
         result = await self._client.purge_by(
-            statuses=filters.statuses or TERMINAL,
-            names=filters.names,
-            created_from=filters.created_from,
-            created_to=filters.created_to,
-            completed_to=filters.completed_to,
-            tags=filters.tags,
+            **_wanted(evolve(filters, statuses=filters.statuses or TERMINAL)),
             progress=lambda so_far: purged(so_far.deleted_instance_count),
         )
         return result.deleted_instance_count
-
-    async def _purge_found(self, filters: Filters, purged: Purged) -> int:
-        """What the client's own purge has no filter for is looked up first."""
-        count = 0
-        wanted = _wanted(evolve(filters, statuses=filters.statuses or TERMINAL))
-        async for found in self._client.query_all(**wanted, show_payloads=False):
-            with suppress(InstanceNotFoundError):
-                count += await self.purge(found.instance_id, recursive=False)
-            purged(count)
-        return count
 
     async def signal(
         self, entity_id: EntityId, operation: str, given: list[Any], at: datetime | None

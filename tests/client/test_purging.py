@@ -2,6 +2,7 @@
 
 import itertools
 from functools import partial
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -18,6 +19,7 @@ from perdure import (
     Runtime,
     Status,
 )
+from perdure.actors.moments import moment
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import Query
@@ -136,6 +138,31 @@ async def test_children_go_before_their_parent(store: Store) -> None:
         assert purged.instance_ids == ["bad"]
         purged = await env.client.purge_by(names=["parent"], recursive=True)
     assert purged.instance_ids == ["good", "p"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "gone"),
+    [
+        ({"instance_id_prefix": "p-"}, ["p-1", "p-2"]),
+        ({"parent_instance_id": "p-1"}, ["c"]),
+        ({"completed_from": moment(20), "completed_to": moment(30)}, ["c", "p-2"]),
+        ({"tags": {"k": "v"}, "names": ["hello"]}, ["p-2"]),
+        ({"created_from": moment(5), "created_to": moment(5)}, ["c"]),
+    ],
+)
+async def test_filters_choose_what_is_purged(
+    store: Store, filters: dict[str, Any], gone: list[str]
+) -> None:
+    owner, status = Owner(store), Status.COMPLETED
+    owner.keep(
+        instance("p-1", status=status, completed=10),
+        instance("p-2", status=status, completed=20, tags={"k": "v"}),
+        instance("c", status=status, completed=30, created=5, parent_id="p-1"),
+    )
+    store.disown()
+    async with Runtime(app, store) as runtime:
+        purged = await runtime.client.purge_by(**filters)
+    assert sorted(purged.instance_ids) == gone
 
 
 async def test_no_status_means_all_ended_ones(store: Store) -> None:
