@@ -9,7 +9,10 @@ from .sqlite import SQLiteStore
 from .sqlite_file import Durability
 from .store import Store
 
-_SUPPORTED = "memory://, sqlite:///relative/path.db and sqlite:////absolute/path.db"
+_SUPPORTED = (
+    "memory://, sqlite:///relative/path.db, sqlite:////absolute/path.db "
+    "and postgresql://user:password@host/database?hub=name"
+)
 
 
 def checked_place(store: object) -> None:
@@ -26,7 +29,7 @@ def open_store(
     """Open the store that `url` names; a path object names an SQLite file.
 
     `durability="relaxed"` lets a power failure, but no crash of the process, undo the last commits.
-    Without `create` a file has to be there already.
+    Without `create` the file or the hub has to be there already.
     """
     checked_place(url)
     if not isinstance(url, str):
@@ -38,6 +41,8 @@ def open_store(
         if rest:
             raise StoreError(f"{url!r} names a place, but memory:// has none: leave it out")
         return MemoryStore()
+    if scheme in {"postgresql", "postgres"}:
+        return _open_postgres(url, durability, create=create)
     if scheme != "sqlite":
         raise StoreError(f"there is no store {scheme}://; supported are {_SUPPORTED}")
     path = rest.removeprefix("/")
@@ -55,3 +60,14 @@ def _open_file(
             "makes it first; a client makes an empty store only with create=True"
         )
     return SQLiteStore(path, durability=durability)
+
+
+def _open_postgres(url: str, durability: Durability, *, create: bool) -> Store:
+    try:
+        from .postgres import PostgresStore  # noqa: PLC0415 - only who uses it needs psycopg
+    except ImportError as error:
+        raise StoreError(
+            f"postgresql:// needs psycopg, which cannot be imported ({error}): pip install "
+            "'perdure[postgres]', or 'psycopg[binary]' where the system has no libpq"
+        ) from error
+    return PostgresStore.at(url, durability=durability, create=create)

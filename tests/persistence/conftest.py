@@ -1,26 +1,31 @@
 """The stores that the contract is run over."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from perdure.persistence.contract import OpenStore
 from perdure.persistence.memory import MemoryStore
-from perdure.persistence.sqlite import SQLiteStore
+from perdure.persistence.opening import open_store as open_url
+from perdure.persistence.store import Store
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     """Return what opens further handles on one task hub, all closed at the end."""
     if request.param == "memory":
         store = MemoryStore()
         yield lambda: store
         return
-    opened: list[SQLiteStore] = []
+    place: str | Path = tmp_path / "hub.db"
+    if request.param == "postgres":
+        new_hub: Callable[[], str] = request.getfixturevalue("new_hub")
+        place = new_hub()
+    opened: list[Store] = []
 
-    def open_another() -> SQLiteStore:
-        opened.append(SQLiteStore(tmp_path / "hub.db"))
+    def open_another() -> Store:
+        opened.append(open_url(place))
         return opened[-1]
 
     yield open_another

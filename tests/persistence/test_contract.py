@@ -1,4 +1,4 @@
-"""The contract of a store, over all stores that need no server."""
+"""The contract of a store, over all stores."""
 
 from perdure.persistence.contract import (
     TestArchive as TestArchive,

@@ -1,0 +1,288 @@
+"""A store in PostgreSQL: what each operation of the contract is in SQL."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Self
+
+from psycopg import errors
+
+from ..actors.errors import ClaimLostError, StaleOwnerError
+from ..actors.identity import is_entity
+from ..actors.status import Status
+from . import postgres_archive, postgres_inbox, postgres_purge
+from .conditions import Condition, between, conditions, joined, prefixed
+from .paging import checked_size, key_of, page_of
+from .postgres_address import read_address
+from .postgres_commit import steps_of
+from .postgres_connections import Step, explained
+from .postgres_hub import PostgresHub
+from .postgres_ownership import Ownership
+from .postgres_rows import (
+    READ_ENTITY,
+    READ_INBOX,
+    READ_INSTANCE,
+    READ_MAILBOX,
+    READ_TIMER,
+    READ_TURN,
+    escaped,
+    read_instance,
+    tag,
+)
+from .records import (
+    Commit,
+    Due,
+    Ended,
+    EntityRow,
+    InstanceRow,
+    MessageRow,
+    Page,
+    Pending,
+    Purged,
+    Query,
+    Start,
+    Stored,
+    TimerRow,
+    TurnRow,
+    Whole,
+)
+from .sqlite_file import Durability
+
+_EPOCHS = "SELECT max(epoch) FROM partition WHERE number = ANY(%s::integer[])"
+_VERSION = "SELECT changes + (SELECT sum(changes)::bigint FROM partition) FROM hub"
+
+_OURS = "partition = ANY(%s::integer[])"
+_STRETCH = f"{_OURS} AND due >= %s AND due < %s"
+_WAITING = f"{_OURS} AND (due IS NULL OR due < %s)"
+_TIMERS_ORDER = "ORDER BY due, instance_id, timer_id"
+
+_PARKED = (
+    f"SELECT id FROM instance WHERE {_OURS} AND parked IS NOT NULL"
+    f" UNION ALL SELECT id FROM entity WHERE {_OURS} AND parked IS NOT NULL ORDER BY 1"
+)
+_BACKLOG = (
+    "SELECT (SELECT count(*) FROM mailbox WHERE target = %s)"
+    " + (SELECT count(*) FROM inbox WHERE target = %s)"
+)
+
+
+class PostgresStore:
+    """A task hub, of which the owner's side concerns some partitions, or all: `partitions` is None.
+
+    Clients may send to all partitions and read all of them, whatever the store is bound to.
+    """
+
+    def __init__(self, hub: PostgresHub, partitions: Collection[int] | None = None) -> None:
+        self._hub = hub
+        self._ask = hub.connections.ask
+        self._bound = sorted(range(hub.partitions) if partitions is None else partitions)
+        self._ownership = Ownership(hub, self._bound)
+
+    @classmethod
+    def at(cls, url: str, *, durability: Durability = "full", create: bool = True) -> Self:
+        """Open the hub that a URL names, with all its partitions."""
+        return cls(PostgresHub(read_address(url), durability, create=create))
+
+    @property
+    def location(self) -> str:
+        return self._hub.location
+
+    # The owner's side
+
+    def own(self) -> int:
+        return self._ownership.acquire()
+
+    def disown(self) -> None:
+        self._ownership.release()
+
+    def commit(self, commit: Commit) -> None:
+        steps = steps_of(commit, self._bound, self._hub.partition_of)
+        try:
+            self._hub.connections.write(steps)
+        except (errors.DivisionByZero, errors.UniqueViolation) as error:
+            raise self._refused(commit, error) from error
+
+    def _refused(self, commit: Commit, error: errors.Error) -> Exception:
+        """Why, now that the transaction is undone: a stale owner, a lost claim, or a double."""
+        ((epoch,),) = self._ask(_EPOCHS, self._bound)
+        if epoch != commit.epoch:
+            return StaleOwnerError(
+                f"{self.location} has an owner of epoch {epoch}, newer than {commit.epoch}"
+            )
+        there = self.instances(commit.claims)
+        for instance_id, expected in commit.claims.items():
+            row = there.get(instance_id)
+            if (row.execution_id if row else None) != expected:
+                return ClaimLostError(f"instance {instance_id!r} was started by somebody else")
+        return explained(self.location, error)
+
+    def recover(self, horizon: int) -> Pending:
+        bound = self._bound
+        position, mailbox, inbox, timers, unfinished, parked = self._hub.connections.read(
+            [
+                (
+                    "SELECT max(position) FROM partition WHERE number = ANY(%s::integer[])",
+                    (bound,),
+                ),
+                (f"{READ_MAILBOX} WHERE {_WAITING} ORDER BY position", (bound, horizon)),
+                (f"{READ_INBOX} WHERE {_WAITING} ORDER BY number", (bound, horizon)),
+                (f"{READ_TIMER} WHERE {_OURS} AND due < %s {_TIMERS_ORDER}", (bound, horizon)),
+                (f"SELECT id FROM instance WHERE {_OURS} AND open ORDER BY id", (bound,)),
+                (_PARKED, (bound, bound)),
+            ]
+        )
+        return Pending(
+            position[0][0],
+            [MessageRow(*row) for row in (*mailbox, *inbox)],
+            [TimerRow(*row) for row in timers],
+            [instance_id for (instance_id,) in unfinished],
+            [actor_id for (actor_id,) in parked],
+        )
+
+    def due(self, since: int, until: int) -> Due:
+        stretch = (self._bound, since, until)
+        timers, mailbox, inbox = self._hub.connections.read(
+            [
+                (f"{READ_TIMER} WHERE {_STRETCH} {_TIMERS_ORDER}", stretch),
+                (f"{READ_MAILBOX} WHERE {_STRETCH} ORDER BY position", stretch),
+                (f"{READ_INBOX} WHERE {_STRETCH} ORDER BY number", stretch),
+            ]
+        )
+        return Due(
+            [TimerRow(*row) for row in timers], [MessageRow(*row) for row in (*mailbox, *inbox)]
+        )
+
+    def inbox(self, below: int) -> list[MessageRow]:
+        rows = self._ask(
+            f"{READ_INBOX} WHERE number > %s AND {_OURS} ORDER BY number", -below, self._bound
+        )
+        return [MessageRow(*row) for row in rows]
+
+    def load(self, ids: Collection[str]) -> dict[str, Stored]:
+        found = {actor_id: Stored() for actor_id in ids}
+        instances, turns, entities = self._hub.connections.read(_loads(found))
+        for row in instances:
+            found[row[0]].instance = read_instance(row)
+        for row in turns:
+            found[row[0]].turns.append(TurnRow(*row))
+        for row in entities:
+            found[row[0]].entity = EntityRow(*row)
+        return found
+
+    # The clients' side
+
+    def post(self, messages: Sequence[MessageRow], starts: Sequence[Start] = ()) -> None:
+        postgres_inbox.post(self._hub, messages, starts)
+
+    def purge(self, ids: Sequence[str]) -> Purged:
+        return postgres_purge.purge(self._hub, ids)
+
+    def install(self, wholes: Sequence[Whole]) -> list[str]:
+        return postgres_archive.install(self._hub, wholes)
+
+    def take_reply(self, request_id: str) -> str | None:
+        return postgres_inbox.take_reply(self._hub, request_id)
+
+    def version(self) -> int:
+        ((version,),) = self._ask(_VERSION)
+        return int(version)
+
+    # Reading
+
+    def instance(self, instance_id: str) -> InstanceRow | None:
+        rows = self._ask(f"{READ_INSTANCE} WHERE id = %s", instance_id)
+        return read_instance(rows[0]) if rows else None
+
+    def instances(self, ids: Collection[str]) -> dict[str, InstanceRow]:
+        rows = self._ask(f"{READ_INSTANCE} WHERE id = ANY(%s::text[])", list(ids))
+        return {row[0]: read_instance(row) for row in rows}
+
+    def query(self, query: Query, size: int, token: str | None = None) -> Page[InstanceRow]:
+        limit, after = checked_size(size), key_of(token)
+        condition, values = conditions(query, _tagged, escaped)
+        rows = self._ask(
+            _marked(
+                f"{READ_INSTANCE} WHERE (created, id) > (?, ?) {condition}"
+                " ORDER BY created, id LIMIT ?"
+            ),
+            *after,
+            *values,
+            limit,
+        )
+        return page_of(
+            [read_instance(row) for row in rows], size, lambda row: (row.created, row.id)
+        )
+
+    def count(self, query: Query) -> dict[Status, int]:
+        condition, values = conditions(query, _tagged, escaped)
+        statement = f"SELECT status, count(*) FROM instance WHERE true {condition} GROUP BY status"
+        return {Status(status): number for status, number in self._ask(_marked(statement), *values)}
+
+    def ended(self, status: Status, after: Ended, size: int) -> list[Ended]:
+        return postgres_purge.ended(self._hub, status, after, size)
+
+    def family(self, ids: Collection[str]) -> list[str]:
+        return postgres_purge.family(self._hub, ids)
+
+    def history(self, instance_id: str, first: int = 0) -> list[TurnRow]:
+        condition = "WHERE instance_id = %s AND sequence >= %s ORDER BY sequence"
+        return [TurnRow(*row) for row in self._ask(f"{READ_TURN} {condition}", instance_id, first)]
+
+    def entity(self, entity_id: str) -> EntityRow | None:
+        rows = self._ask(f"{READ_ENTITY} WHERE id = %s", entity_id)
+        return EntityRow(*rows[0]) if rows else None
+
+    def entities(
+        self,
+        prefix: str,
+        size: int,
+        token: str | None = None,
+        *,
+        updated_from: int | None = None,
+        updated_to: int | None = None,
+        transient: bool = False,
+    ) -> Page[EntityRow]:
+        limit, (_, after) = checked_size(size), key_of(token)
+        condition, values = joined(
+            [
+                *prefixed(prefix),
+                *between("updated", updated_from, updated_to),
+                *([] if transient else [("state IS NOT NULL", ())]),
+            ]
+        )
+        rows = self._ask(
+            _marked(f"{READ_ENTITY} WHERE id > ? {condition} ORDER BY id LIMIT ?"),
+            after,
+            *values,
+            limit,
+        )
+        return page_of([EntityRow(*row) for row in rows], size, lambda row: (0, row.id))
+
+    def export(self, ids: Collection[str] | None = None) -> Iterator[Whole]:
+        return postgres_archive.export(self._hub, ids)
+
+    def backlog(self, target: str) -> int:
+        ((waiting,),) = self._ask(_BACKLOG, target, target)
+        return int(waiting)
+
+    def close(self) -> None:
+        self.disown()
+        self._hub.close()
+
+
+def _loads(ids: Collection[str]) -> list[Step]:
+    instances = [actor_id for actor_id in ids if not is_entity(actor_id)]
+    entities = [actor_id for actor_id in ids if is_entity(actor_id)]
+    turns = "WHERE instance_id = ANY(%s::text[]) ORDER BY instance_id, sequence"
+    return [
+        (f"{READ_INSTANCE} WHERE id = ANY(%s::text[])", (instances,)),
+        (f"{READ_TURN} {turns}", (instances,)),
+        (f"{READ_ENTITY} WHERE id = ANY(%s::text[])", (entities,)),
+    ]
+
+
+def _tagged(key: str, value: str) -> Condition:
+    return "tags @> ARRAY[?]", (tag(key, value),)
+
+
+def _marked(statement: str) -> str:
+    """The statement with this database's marks for what is bound."""
+    return statement.replace("?", "%s")
