@@ -209,15 +209,17 @@ class FailingStore(MemoryStore):
             raise StoreError("the disk fell off after the commit")
 
 
-async def live(node: Node, store: FailingStore, *, early: int = 0, every: int = 0) -> Any:
-    """Run a program to its end: so many events early, enough of them later."""
+async def live(
+    node: Node, store: FailingStore, *, early: int, late: bool = True, every: int = 0
+) -> Any:
+    """Run a program to its end: so many events early, and enough of them, `late` or early too."""
     async with Environment(app, store=store) as env:
         client = env.client
         start = env.now + timedelta(seconds=1)
         await client.start_new(program, node, instance_id="p", start_at=start)
         for number in range(early):
             await client.raise_event("p", NAMES[number % len(NAMES)])
-        if not every:
+        if late:
             await env.advance(timedelta(seconds=UNIT))
         await raise_enough(env, node)
         store.every = every
@@ -306,9 +308,9 @@ def test_every_prefix_of_a_history_replays_alike(node: Node, early: int, backend
 @given(node=calm, every=st.integers(1, 4), backend=backends)
 def test_crashes_after_commits_change_no_outcome(node: Node, every: int, backend: str) -> None:
     async def undisturbed() -> Any:
-        return await live(node, FailingStore(), early=2)
+        return await live(node, FailingStore(), early=2, late=False)
 
     async def disturbed() -> Any:
-        return await live(node, FailingStore(), early=2, every=every)
+        return await live(node, FailingStore(), early=2, late=False, every=every)
 
     assert anyio.run(disturbed, backend=backend) == anyio.run(undisturbed, backend=backend)
