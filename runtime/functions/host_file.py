@@ -15,10 +15,12 @@ from attrs import Factory, frozen
 from .app_settings import resolved
 from .errors import FunctionsError
 from .host_settings import HONOURED, SECTIONS, HostSettings
+from .notifications import Notifications
 from .pointless_settings import reason_to_ignore
 from .settings_json import read_object
 
 FILE = "host.json"
+NOTIFICATIONS = "notifications."
 _OVERRIDES = "azurefunctionsjobhost"
 _OLD_PLACES = {"durabletask": ("extensions", "durableTask"), "http": ("extensions", "http")}
 _OLD_HUB = "DurableFunctionsHub"
@@ -43,6 +45,17 @@ class _Reading:
     ignored: list[tuple[str, str]] = Factory(list[tuple[str, str]])
     unknown: list[str] = Factory(list[str])
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the settings."""
+        fields = {name: value for name, value in self.honoured.items() if "." not in name}
+        told = {
+            name.removeprefix(NOTIFICATIONS): value
+            for name, value in self.honoured.items()
+            if name.startswith(NOTIFICATIONS)
+        }
+        return {**fields, "notifications": Notifications(**told)}
+
 
 def read_host_file(folder: Path, environ: Mapping[str, str]) -> HostFile:
     """Read the file in an app's folder; raises `FunctionsError` for a value that cannot be."""
@@ -57,7 +70,7 @@ def read_host_file(folder: Path, environ: Mapping[str, str]) -> HostFile:
     if is_old:
         reading.honoured["hub_name"] = _OLD_HUB
     _walk(content, "", reading, environ)
-    settings = HostSettings(**reading.honoured)
+    settings = HostSettings(**reading.fields)
     if settings.has_foreign_store:
         reading.ignored.append((_PROVIDER, f"stores of Perdure stand in for {settings.provider}"))
         settings = settings.on_own_store()

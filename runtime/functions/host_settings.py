@@ -9,10 +9,12 @@ from datetime import timedelta
 from enum import Enum
 from typing import Any, Final, cast
 
-from attrs import evolve, frozen
+from attrs import Factory, evolve, frozen
 
 from perdure.actors.status import Status
 from perdure.runtime.control import Reuse
+
+from .notifications import NOTIFIED, Notifications
 
 DEFAULT_CONNECTION: Final = "AzureWebJobsStorage"
 _OWN_STORE = "azurestorage"
@@ -62,6 +64,7 @@ class HostSettings:
     poll_interval: timedelta = timedelta(seconds=30)
     """How often an HTTP call asks again after a 202 that does not say."""
     use_forwarded_host: bool = False
+    notifications: Notifications = Factory(Notifications)
     route_prefix: str = "api"
     functions: frozenset[str] | None = None
     """Which functions run, in lower case; None is all."""
@@ -143,6 +146,11 @@ HONOURED: dict[str, tuple[str, Reader]] = {
     f"{_TASK}.overridableexistinginstancestates": ("reuse", _REUSE),
     f"{_TASK}.rollbackentityoperationsonexceptions": ("rolls_back", _yes_or_no),
     f"{_TASK}.throwstatusexceptionsonraiseevent": ("raise_event_strictly", _yes_or_no),
+    **{
+        f"{_TASK}.{prefix}{name}": (f"notifications.{field}", read)
+        for name, (field, read) in NOTIFIED.items()
+        for prefix in ("notifications.eventgrid.", "eventgrid")
+    },
     f"{_TASK}.httpsettings.useforwardedhost": ("use_forwarded_host", _yes_or_no),
     f"{_TASK}.httpsettings.defaultasyncrequestsleeptimemilliseconds": (
         "poll_interval",
@@ -153,7 +161,7 @@ HONOURED: dict[str, tuple[str, Reader]] = {
     f"{_TASK}.storageprovider.connectionstringname": ("connection", _text),
     f"{_TASK}.azurestorageconnectionstringname": ("connection", _text),
 }
-"""By path in lower case: the field, and what reads it."""
+"""By path in lower case: the field, or that of a field, and what reads it."""
 
 SECTIONS = frozenset(
     {
@@ -161,6 +169,8 @@ SECTIONS = frozenset(
         "extensions.http",
         _TASK,
         f"{_TASK}.httpsettings",
+        f"{_TASK}.notifications",
+        f"{_TASK}.notifications.eventgrid",
         f"{_TASK}.storageprovider",
     }
 )

@@ -12,7 +12,6 @@ from perdure.runtime.client import Client
 from perdure.runtime.host import Runtime, Seams
 from perdure.runtime.management import ManagementUrl
 
-from .host_settings import HostSettings
 from .plan import HostPlan
 from .task_hubs import STORES, TaskHub
 
@@ -61,7 +60,7 @@ class OpenHubs:
     async def _open(self, stack: AsyncExitStack, hub: TaskHub, app: App, seams: Seams) -> None:
         if hub.store.startswith("sqlite") and f"/{STORES}/" in hub.store:
             (self.plan.folder / STORES).mkdir(exist_ok=True)
-        runtime = _runtime(hub, app, self.plan.settings, seams)
+        runtime = _runtime(hub, app, self.plan, seams)
         try:
             self.clients[hub.key] = (await stack.enter_async_context(runtime)).client
             self.remarks.append((hub, ""))
@@ -73,10 +72,12 @@ class OpenHubs:
             self.remarks.append((hub, "  (run by another process; only clients here)"))
 
 
-def _runtime(hub: TaskHub, app: App, settings: HostSettings, seams: Seams) -> Runtime:
+def _runtime(hub: TaskHub, app: App, plan: HostPlan, seams: Seams) -> Runtime:
+    settings = plan.settings
     return Runtime(
         app,
         hub.store,
+        hooks=plan.webhooks[hub.name],
         seams=seams,
         activities_max=settings.activities_max,
         activity_threads_max=settings.activities_max,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
+from perdure import Webhook
+
 from .host_file import HostFile
 from .host_settings import HostSettings
 from .http_triggers import HttpTrigger, http_triggers
@@ -24,6 +26,8 @@ class HostPlan:
     hubs: HubMap
     http: list[HttpTrigger]
     timers: list[TimerTrigger]
+    webhooks: Mapping[str, list[Webhook]]
+    """By the name of a hub, who is told of its instances."""
     left_out: list[tuple[Function, str]]
     """Functions that do not run, with the reason."""
 
@@ -54,6 +58,10 @@ class HostPlan:
             hubs,
             http_triggers(running, file.settings.route_prefix, environ),
             timer_triggers(running, environ, now),
+            {
+                hub.name: file.settings.notifications.webhooks(hub.name, environ)
+                for hub in hubs.named.values()
+            },
             [(function, reason) for function, reason in reasons if reason is not None],
         )
 

@@ -5,7 +5,6 @@ _IN_MEMORY = "instances stay in memory after a turn in any case"
 _QUEUES = "there are no storage queues, tables or partitions to tune"
 _OWNER = "a store has one owner, and refuses a second one"
 _GRPC = "nothing here speaks gRPC"
-_HOOKS = "perdure.telemetry has lifecycle hooks and webhooks instead"
 _SPANS = "perdure.telemetry has the spans, and its own settings"
 _TRIGGERS = "there are no triggers of that kind"
 _NOTHING_TO_DO = "the host has nothing like it"
@@ -29,15 +28,8 @@ _OF_TASK = {
     "logreplayevents": _SPANS,
     "distributedtracingenabled": _SPANS,
     "distributedtracingprotocol": _SPANS,
-    "notifications": _HOOKS,
     "notificationurl": "management URLs are those of this server",
-    "eventgridtopicendpoint": _HOOKS,
-    "eventgridkeysettingname": _HOOKS,
-    "eventgridpublishretrycount": _HOOKS,
-    "eventgridpublishretryinterval": _HOOKS,
-    "eventgridpublishretryhttpstatus": _HOOKS,
-    "eventgridpublisheventtypes": _HOOKS,
-    "customlifecyclenotificationhelpertype": _HOOKS,
+    "customlifecyclenotificationhelpertype": "it is a class of .NET",
     "controlqueuebatchsize": _QUEUES,
     "controlqueuebufferthreshold": _QUEUES,
     "partitioncount": _QUEUES,
