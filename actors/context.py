@@ -465,10 +465,7 @@ class OrchestrationContext(EntityCalls):
         execution.set_custom_status(execution.codec.write(status, "the custom status"))
 
     def spawn(self, coro: Coroutine[Any, Any, T], name: str) -> Task[T]:
-        """Run a coroutine of your own beside the caller, as a task for `task_all` and `task_any`.
-
-        `name` is for messages. Cancelling the task cancels the coroutine.
-        """
+        """Run a coroutine of your own beside the caller, as a task; `name` is for messages."""
         execution = self._execution
         task: Task[T] = Task(execution.kernel, name)
 

@@ -32,7 +32,7 @@ from ..actors.history import (
     ExecutionTerminated,
     TimerFired,
 )
-from ..actors.messages import Message
+from ..actors.messages import Message, hurried
 from ..actors.orchestration import Orchestration
 from ..actors.wire import write_event
 from ..persistence.records import Stored, TimerRow
@@ -204,7 +204,7 @@ class Partition:
             self._operate(slot, actor, effects.operation)
         else:
             self.absorb(slot, effects)
-            if effects.parked is not None:
+            if effects.parked is not None and not hurried(actor.inbox):
                 self.park(slot, effects.parked)
             elif effects.reload:
                 self.when_all_durable(partial(self._load_anew, slot, actor))

@@ -326,6 +326,17 @@ async def test_a_parked_order_can_be_terminated_and_purged() -> None:
         assert await env.client.get_status("o-1") is None
 
 
+async def test_a_termination_overtakes_what_would_park() -> None:
+    store = MemoryStore()
+    await record(store)
+    async with Environment(deployed(renamed), store=store) as env:
+        async with anyio.create_task_group() as group:
+            group.start_soon(env.client.raise_event, "o-1", "go")
+            group.start_soon(env.client.terminate, "o-1", "given up")
+        status = await env.client.wait_for_completion("o-1")
+        assert (status.runtime_status, status.parked) == (Status.TERMINATED, None)
+
+
 async def test_others_go_on_beside_a_parked_one() -> None:
     store = MemoryStore()
     await record(store)
