@@ -1,14 +1,20 @@
 """The worlds that every async test runs in, the server that stores may be on, and examples."""
 
 import os
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
 
+from perdure.persistence.memory import MemoryStore
+from perdure.persistence.opening import open_store
+from perdure.persistence.store import Store
 from private_postgres import PrivatePostgres
+from spare_hubs import SpareHubs
 
 World = tuple[str, dict[str, Any]]
 
@@ -18,6 +24,25 @@ TRIO: World = ("trio", {})
 settings.register_profile("explore", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or "explore")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run each test over PostgreSQL in one world, some in this and some in that.
+
+    It costs several times as much there, and a store never sees the world: threads are between.
+    """
+    spared = {item for item in items if is_spared(item)}
+    items[:] = [item for item in items if item not in spared]
+    config.hook.pytest_deselected(items=list(spared))
+
+
+def is_spared(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    given: dict[str, Any] = callspec.params if callspec else {}
+    if "postgres" not in given.values() or "anyio_backend" not in given:
+        return False
+    elected = (ASYNCIO, TRIO)[crc32(item.location[2].partition("[")[0].encode()) % 2]
+    return bool(given["anyio_backend"] != elected)
 
 
 @pytest.fixture(params=[pytest.param(ASYNCIO, id="asyncio"), pytest.param(TRIO, id="trio")])
@@ -35,8 +60,28 @@ def postgres() -> Iterator[PrivatePostgres]:
 
 
 @pytest.fixture(scope="session")
-def new_hub(postgres: PrivatePostgres) -> Callable[[], str]:
-    """Give what makes up the URL of one new hub after the other."""
-    numbers = count()
-    # An owner that was killed is replaced soon, and one that lives is known as alive at once.
-    return lambda: f"{postgres.url}&hub=hub_{next(numbers)}&lease=1&heartbeat=0.1"
+def spare_hubs(postgres: PrivatePostgres) -> SpareHubs:
+    """Give the hubs on that server."""
+    return SpareHubs(postgres.url)
+
+
+@pytest.fixture
+def hub_url(spare_hubs: SpareHubs) -> Iterator[str]:
+    """Give the URL of an empty hub in PostgreSQL."""
+    with spare_hubs.one() as url:
+        yield url
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def store(request: pytest.FixtureRequest) -> Iterator[Store]:
+    """Give a new store; an environment over it comes back from a crash with what is in it."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    if request.param == "sqlite":
+        folders: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
+        place: str | Path = folders.mktemp("store") / "hub.db"
+    else:
+        place = request.getfixturevalue("hub_url")
+    with closing(open_store(place)) as opened:
+        yield opened

@@ -1,6 +1,6 @@
 """The stores that the contract is run over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,8 +20,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenS
         return
     place: str | Path = tmp_path / "hub.db"
     if request.param == "postgres":
-        new_hub: Callable[[], str] = request.getfixturevalue("new_hub")
-        place = new_hub()
+        place = request.getfixturevalue("hub_url")
     opened: list[Store] = []
 
     def open_another() -> Store:
