@@ -65,7 +65,11 @@ class Environment:
         self._patience = patience
         self._busy_since: float | None = None
         self._stuck_since: float | None = None
-        self._settings = {"timer_horizon": LATER_THAN_ANY_TEST, "drain_timeout": 0.05, **settings}
+        self._settings: dict[str, Any] = {
+            "timer_horizon": LATER_THAN_ANY_TEST,
+            "drain_timeout": 0.05,
+            **settings,
+        }
         self._ids = itertools.count(1)
         self._calls: dict[str, list[tuple[Any, ...]]] = {}
         self._runtime: Runtime | None = None
