@@ -22,15 +22,16 @@ TABLES = """
     DROP TABLE IF EXISTS log;
     DROP TABLE IF EXISTS instance;
     CREATE TABLE log (
-        instance INTEGER, sequence INTEGER, body TEXT, PRIMARY KEY (instance, sequence)
+        instance TEXT, sequence INTEGER, body TEXT, PRIMARY KEY (instance, sequence)
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE instance (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL) STRICT;
+    CREATE TABLE instance (id TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL) STRICT;
 """
 APPEND = "INSERT INTO log VALUES (?, ?, ?)"
 UPDATE = "INSERT INTO instance VALUES (?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence"
-BODY = "x" * 120
+BODY = "x" * 88
+"""With its key of 32 hex digits, which is that of the store's rows, a log row has 120 bytes."""
 
-Step = tuple[int, int]
+Step = tuple[str, int]
 Post = Callable[[Callable[[], object]], object]
 
 
@@ -44,7 +45,7 @@ class Log:
         self._thread = threading.Thread(target=self._write, args=(path,))
         self._thread.start()
 
-    async def step(self, instance: int, sequence: int) -> None:
+    async def step(self, instance: str, sequence: int) -> None:
         """Return when the step is durable."""
         durable = anyio.Event()
         self._queue.put(((instance, sequence), durable))
@@ -92,8 +93,9 @@ async def run(bench: Bench) -> int:
     log = Log(_path(bench), _loop_door())
 
     async def one(number: int) -> None:
+        instance = f"{number:032x}"
         for sequence in range(bench.sizes.steps):
-            await log.step(number, sequence)
+            await log.step(instance, sequence)
 
     try:
         with bench.clock(lambda: log.commits):
