@@ -65,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         "--store",
         type=_store,
         default="sqlite",
-        help="memory, sqlite (a temporary file, the default) or the URL of a store",
+        help="memory, sqlite (a temporary file, the default) or the URL of a store; "
+        "a hub in PostgreSQL that the URL does not name is new, and dropped afterwards",
     )
     parser.add_argument("--backend", choices=BACKENDS, default="asyncio")
     parser.add_argument("--json", action="store_true", help="print a JSON object per line")
@@ -87,9 +88,11 @@ def _positive(text: str) -> int:
 
 
 def _store(text: str) -> str:
-    if text in {"memory", "sqlite"} or text.startswith("sqlite:///"):
+    if text in {"memory", "sqlite"} or text.startswith(("sqlite:///", "postgresql://")):
         return text
-    raise argparse.ArgumentTypeError(f"{text!r} is not memory, sqlite or sqlite:///file.db")
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not memory, sqlite, sqlite:///file.db or postgresql://host/database"
+    )
 
 
 # How it is shown

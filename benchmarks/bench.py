@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anyio
 from attrs import Factory, define, field, frozen
@@ -61,7 +62,13 @@ class Bench:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     commits: int = 0
+    own_hub: str = ""
+    """A hub in PostgreSQL that nobody asked for by name; empty when there is none."""
     _store: Store | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.kind.startswith("postgresql://") and "hub=" not in self.kind:
+            self.own_hub = f"bench_{uuid4().hex}"
 
     @property
     def store(self) -> Store:
@@ -77,7 +84,14 @@ class Bench:
             return "memory://"
         if self.kind == "sqlite":
             return f"sqlite:///{self.folder / 'bench.db'}"
+        if self.own_hub:
+            return f"{self.kind}{'&' if '?' in self.kind else '?'}hub={self.own_hub}"
         return self.kind
+
+    @property
+    def store_name(self) -> str:
+        """What the figures are shown under."""
+        return "postgres" if self.kind.startswith("postgresql://") else self.kind
 
     def runtime(self, app: App, **settings: Any) -> Runtime:
         """A runtime over the store, which outlives it."""
@@ -87,6 +101,8 @@ class Bench:
         """Close the store."""
         if self._store is not None:
             self._store.close()
+        if self.own_hub:
+            drop(self.kind, self.own_hub)
 
     @contextmanager
     def clock(self, commits: Callable[[], int]) -> Generator[None, None, None]:
@@ -116,7 +132,7 @@ class Bench:
         """What the measurement showed."""
         return Row(
             workload,
-            self.kind,
+            self.store_name,
             backend,
             n,
             self.sizes.concurrency,
@@ -128,6 +144,14 @@ class Bench:
             self.commits,
             round(self.cpu_seconds, 3),
         )
+
+
+def drop(url: str, hub: str) -> None:
+    """Delete a hub in PostgreSQL."""
+    import psycopg  # noqa: PLC0415 - only where it is measured
+
+    with psycopg.connect(url) as link:
+        link.execute(f"DROP SCHEMA IF EXISTS {hub} CASCADE".encode())
 
 
 def percentile(values: list[float], part: float) -> float:

@@ -89,9 +89,9 @@ def connecting(address: Address, *, relaxed: bool) -> dict[str, Any]:
     session to many clients refuses them, instead of leading us to somebody else's tables.
     """
     options = [
+        f"-c lock_timeout={_LOCK_PATIENCE}",
         str(address.parameters.get("options") or ""),
         f"-c search_path={address.hub}",
-        f"-c lock_timeout={_LOCK_PATIENCE}",
     ]
     if relaxed:
         options.append("-c synchronous_commit=off")

@@ -50,6 +50,9 @@ _CUT = """
     IN (SELECT id, timer FROM json_to_recordset(%s::json) AS given (id text, timer bigint))
 """
 
+# Other partitions have other messages at the same positions.
+_CONSUMED = "= ANY(%s::bigint[]) AND partition = ANY(%s::integer[])"
+
 
 def steps_of(commit: Commit, bound: list[int], partition_of: PartitionOf) -> list[Step]:
     """What makes it durable in these partitions.
@@ -60,7 +63,7 @@ def steps_of(commit: Commit, bound: list[int], partition_of: PartitionOf) -> lis
     return [
         _fence(commit, bound, partition_of),
         *_actors(commit, partition_of),
-        *_work(commit, partition_of),
+        *_work(commit, bound, partition_of),
     ]
 
 
@@ -114,14 +117,14 @@ def _instances(commit: Commit, partition_of: PartitionOf) -> Iterator[Step]:
         yield "DELETE FROM instance WHERE id = ANY(%s::text[])", (gone,)
 
 
-def _work(commit: Commit, partition_of: PartitionOf) -> Iterator[Step]:
+def _work(commit: Commit, bound: list[int], partition_of: PartitionOf) -> Iterator[Step]:
     yield from TIMERS.steps(TIMERS.upsert, timers(commit.timers_set, partition_of))
     if commit.timers_cut:
         cut = [{"id": instance_id, "timer": timer} for instance_id, timer in commit.timers_cut]
         yield _CUT, (orjson.dumps(cut).decode(),)
     yield from MAILBOX.steps(MAILBOX.insert, messages(commit.sent, partition_of))
     if taken := [position for position in commit.consumed if position > 0]:
-        yield "DELETE FROM mailbox WHERE position = ANY(%s::bigint[])", (taken,)
+        yield f"DELETE FROM mailbox WHERE position {_CONSUMED}", (taken, bound)
     if taken := [-position for position in commit.consumed if position < 0]:
-        yield "DELETE FROM inbox WHERE number = ANY(%s::bigint[])", (taken,)
+        yield f"DELETE FROM inbox WHERE number {_CONSUMED}", (taken, bound)
     yield from REPLIES.steps(REPLIES.upsert, list(commit.replies.items()))

@@ -48,7 +48,7 @@ def test_the_table_has_a_heading_and_lines(tmp_path: Path) -> None:
         (["goodbye"], "there is no workload 'goodbye', only floor, hello"),
         (["hello", "--count=0"], "'0' is not a whole number above 0"),
         (["hello", "--steps=many"], "'many' is not a whole number above 0"),
-        (["--store=redis://here"], "'redis://here' is not memory, sqlite or sqlite:///file.db"),
+        (["--store=redis://here"], "'redis://here' is not memory, sqlite, sqlite:///"),
         (["--backend=curio"], "invalid choice: 'curio'"),
         (["--speed=9"], "unrecognized arguments: --speed=9"),
     ],

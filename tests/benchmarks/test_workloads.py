@@ -8,6 +8,8 @@ from attrs import fields
 from benchmarks.bench import Bench, Row, Sizes, percentile
 from benchmarks.workloads import WORKLOADS
 
+from private_postgres import PrivatePostgres
+
 KEYS = [
     "workload",
     "store",
@@ -39,10 +41,22 @@ THINGS_DONE = {
 WITHOUT_COMMITS = {"replay", "sleepers"}
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
+def place(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """Name a kind of store, and what is asked for by `--store`."""
+    kind: str = request.param
+    if kind == "postgres":
+        server: PrivatePostgres = request.getfixturevalue("postgres")
+        return kind, server.url
+    return kind, kind
+
+
 @pytest.mark.parametrize("name", WORKLOADS)
-async def test_a_workload_measures_what_was_done(name: str, kind: str, tmp_path: Path) -> None:
-    bench = Bench(Sizes(count=3, concurrency=2, steps=4), kind, tmp_path)
+async def test_a_workload_measures_what_was_done(
+    name: str, place: tuple[str, str], tmp_path: Path
+) -> None:
+    kind, asked = place
+    bench = Bench(Sizes(count=3, concurrency=2, steps=4), asked, tmp_path)
     try:
         with anyio.fail_after(50):
             n = await WORKLOADS[name].run(bench)

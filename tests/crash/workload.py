@@ -1,6 +1,6 @@
-"""The program that is killed: works on one SQLite file and notes what was acknowledged.
+"""The program that is killed: works on one store and notes what was acknowledged.
 
-python workload.py load|finish STORE NOTES BACKEND SEED SECONDS
+python workload.py load|finish URL NOTES BACKEND SEED SECONDS
 
 `load` works until it kills itself after SECONDS; `finish` lets everything end and prints, as JSON,
 what became of it.
@@ -163,7 +163,7 @@ class Load:
         self.notes.write("ack", "entry", name)
 
 
-async def load(store: Path, notes: Notes, seed: int) -> None:
+async def load(store: str, notes: Notes, seed: int) -> None:
     async with Runtime(app, store=store) as runtime, Client(store, app) as outside:
         heard: list[str] = []
         for number in range(LISTENERS):
@@ -179,7 +179,7 @@ async def load(store: Path, notes: Notes, seed: int) -> None:
                 group.start_soon(work.work)
 
 
-async def finish(store: Path) -> dict[str, Any]:
+async def finish(store: str) -> dict[str, Any]:
     async with Runtime(app, store=store) as runtime:
         client = runtime.client
         for number in range(LISTENERS):
@@ -216,12 +216,12 @@ async def became(client: Client) -> dict[str, Any]:
 def main() -> None:
     task, store, notes, backend, seed, seconds = sys.argv[1:]
     if task == "finish":
-        sys.stdout.write(json.dumps(anyio.run(finish, Path(store), backend=backend)))
+        sys.stdout.write(json.dumps(anyio.run(finish, store, backend=backend)))
         return
     killer = threading.Timer(float(seconds), os.kill, (os.getpid(), signal.SIGKILL))
     killer.daemon = True
     killer.start()
-    anyio.run(load, Path(store), Notes(Path(notes)), int(seed), backend=backend)
+    anyio.run(load, store, Notes(Path(notes)), int(seed), backend=backend)
 
 
 if __name__ == "__main__":

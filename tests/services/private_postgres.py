@@ -102,12 +102,16 @@ class Server:
         self._identity = identity()
         if self._identity:
             os.chown(self._folder, self._identity["user"], self._identity["group"])
-        self._binaries = self._reachable(binaries or newest_binaries())
         self._process: subprocess.Popen[bytes] | None = None
         self._data = self._folder / "data"
         self._log = self._folder / "log"
-        self._initialise()
-        self.start()
+        try:
+            self._binaries = self._reachable(binaries or newest_binaries())
+            self._initialise()
+            self.start()
+        except BaseException:
+            self.delete()
+            raise
 
     @property
     def url(self) -> str:
@@ -118,10 +122,13 @@ class Server:
         """Where its user may run them: what a wheel brought may lie in a home that is closed."""
         if self._run(binaries / "postgres", "--version").returncode == 0:
             return binaries
-        copy = self._folder / "postgres"
-        shutil.copytree(binaries.parent, copy, ignore=shutil.ignore_patterns("include"))
-        shutil.chown(copy, **self._identity)
-        return copy / "bin"
+        # In the same places towards each other: a wheel's libraries lie beside its package.
+        package = binaries.parents[1]
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            if part.exists():
+                unneeded = shutil.ignore_patterns("include", "__pycache__")
+                shutil.copytree(part, self._folder / part.name, ignore=unneeded)
+        return self._folder / binaries.relative_to(package.parent)
 
     def _run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
         try:
