@@ -65,17 +65,17 @@ def details_of(error: BaseException, *, depth: int = 0) -> FailureDetails:
 
 def _message(error: BaseException) -> str:
     try:
-        return _storable(str(error))
+        return storable(str(error))
     except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything
         return f"<the error's own text could not be made: {broken!r}>"
 
 
 def _stack(error: BaseException) -> str:
     lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
-    return _storable("".join(lines)[-STACK_CHARACTERS_MAX:])
+    return storable("".join(lines)[-STACK_CHARACTERS_MAX:])
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
     """The text with lone surrogates, which no store takes, written as escapes."""
     return text.encode(errors="backslashreplace").decode()
 

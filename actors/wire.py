@@ -19,7 +19,7 @@ from cattrs import Converter
 from cattrs.fns import identity
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
-from .failure import FailureDetails
+from .failure import FailureDetails, qualified_name, storable
 from .history import AnyEvent, EventRaised, ExecutionStarted, ParentInstance, TurnNotes
 from .trace import TraceContext
 
@@ -57,6 +57,10 @@ for _name, _cls in _EVENT_TYPES.items():
 class UnreadableEventError(ValueError):
     """Raised when a stored event is none that this version knows."""
 
+    def __init__(self, text: str) -> None:
+        # It quotes what is damaged, and becomes what the store says of an instance.
+        super().__init__(storable(text))
+
 
 def event_document(event: AnyEvent) -> Document:
     """The event as plain JSON values."""
@@ -84,8 +88,8 @@ def write_events(events: list[AnyEvent]) -> str:
 def read_events(text: str) -> list[AnyEvent]:
     """The reverse of `write_events`; raises `UnreadableEventError`."""
     try:
-        documents = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        documents: list[Document] = [*orjson.loads(text)]
+    except (orjson.JSONDecodeError, TypeError) as error:
         raise UnreadableEventError(f"{text:.200}: {error}") from error
     return [event_from(document) for document in documents]
 
@@ -113,8 +117,14 @@ def write_notes(notes: TurnNotes | None) -> str | None:
 
 
 def read_notes(text: str | None) -> TurnNotes | None:
-    """The reverse of `write_notes`."""
-    return None if text is None else _read_notes(orjson.loads(text), TurnNotes)
+    """The reverse of `write_notes`; raises `UnreadableEventError`."""
+    if text is None:
+        return None
+    try:
+        notes: TurnNotes = _read_notes(orjson.loads(text), TurnNotes)
+    except Exception as error:
+        raise UnreadableEventError(f"notes {text:.200}: {error!r}") from error
+    return notes
 
 
 def write_failure(failure: FailureDetails | None) -> str | None:
@@ -125,5 +135,11 @@ def write_failure(failure: FailureDetails | None) -> str | None:
 
 
 def read_failure(text: str | None) -> FailureDetails | None:
-    """The reverse of `write_failure`."""
-    return None if text is None else _converter.structure(orjson.loads(text), FailureDetails)
+    """The reverse of `write_failure`; of what is unreadable it tells that."""
+    if text is None:
+        return None
+    try:
+        return _converter.structure(orjson.loads(text), FailureDetails)
+    except Exception as error:  # noqa: BLE001 - whatever damage makes of it
+        message = storable(f"the stored failure is damaged: {text:.200}: {error!r}")
+        return FailureDetails(qualified_name(UnreadableEventError), message)

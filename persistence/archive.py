@@ -14,6 +14,7 @@ from attrs import fields
 
 from ..actors.codec import Codec
 from ..actors.conventions import default_converter
+from ..actors.damage import legible
 from ..actors.errors import InstanceIdError, PayloadError, StoreError
 from ..actors.identity import EntityId, checked_instance_id, is_entity
 from ..actors.status import Status
@@ -63,7 +64,12 @@ _CODEC = _codec()
 def write_whole(whole: Whole) -> bytes:
     """One line, without its end."""
     rows: dict[str, Any] = _CODEC.converter.unstructure(whole)
-    return orjson.dumps({"format": FORMAT, **{key: rows[key] for key in _KEYS[1:]}})
+    try:
+        return orjson.dumps({"format": FORMAT, **{key: rows[key] for key in _KEYS[1:]}})
+    except TypeError as error:
+        raise ArchiveError(
+            f"{legible(whole.id)!r} holds damaged text ({error}): purge it, or export the others"
+        ) from error
 
 
 def read_whole(line: bytes) -> Whole:

@@ -1,5 +1,6 @@
 """A store in one SQLite file: what each operation of the contract is in SQL."""
 
+import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
@@ -349,7 +350,11 @@ def _ask(database: sqlite3.Connection, statement: str, *values: object) -> list[
 
 
 def _json(values: Sequence[object]) -> str:
-    return orjson.dumps(values).decode()
+    try:
+        return orjson.dumps(values).decode()
+    except TypeError:
+        # A damaged id, which so becomes one that nobody has.
+        return json.dumps(values)
 
 
 def _tagged(key: str, value: str) -> Condition:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +14,8 @@ from ..actors.status import TERMINAL, Status
 from . import schema
 from .owner_lock import OwnerLock
 from .sqlite_file import APPLICATION_ID
+
+_LEGIBLE = methodcaller("decode", "utf-8", "replace")
 
 _LISTED_MAX = 20
 
@@ -141,7 +144,11 @@ def _opened(path: Path) -> Generator[sqlite3.Connection]:
     try:
         place = f"{path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(place, uri=True, isolation_level=None)) as database:
+            database.text_factory = _LEGIBLE
             yield database
+    except UnicodeDecodeError as error:
+        advice = "it is damaged: restore a backup"
+        raise StoreCorruptError(f"{path}: {advice} ({error})") from error
     except sqlite3.DatabaseError as error:
         damaged = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
         kind = StoreCorruptError if damaged else StoreError

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from ..actors.damage import decoded
 from ..actors.errors import StoreCorruptError, StoreError
 from . import schema
 
@@ -82,7 +83,7 @@ class SQLiteFile:
             self._prepare(self._writer)
             # Its own connection, as what a connection writes itself leaves its version alone.
             self._watcher = self._connect()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             self._writer.close()
             raise self._explained(error) from error
         except BaseException:
@@ -100,7 +101,7 @@ class SQLiteFile:
                 database.execute("BEGIN IMMEDIATE")
                 yield database
                 database.execute("COMMIT")
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:
                 raise self._explained(error) from error
             finally:
                 _end_transaction(database)
@@ -115,7 +116,7 @@ class SQLiteFile:
                 yield database
             finally:
                 self._give_back(database)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._explained(error) from error
 
     def version(self) -> int:
@@ -167,12 +168,16 @@ class SQLiteFile:
                 isolation_level=None,
                 check_same_thread=False,
             )
+            database.text_factory = decoded
             database.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self._durability]}")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._explained(error) from error
         return database
 
-    def _explained(self, error: sqlite3.Error) -> StoreError:
+    def _explained(self, error: sqlite3.Error | UnicodeDecodeError) -> StoreError:
+        if isinstance(error, UnicodeDecodeError):
+            # SQLite's own message quotes a damaged name from the schema.
+            return StoreCorruptError(f"{self.path}: {_DAMAGED[1]} ({error})")
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         kind, advice = _PROBLEMS.get(code, (StoreError, "SQLite refused"))
         return kind(f"{self.path}: {advice} ({error})")

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from attrs import fields
 
+from ..actors.damage import encoded, legible
 from ..actors.status import Status
 from .records import EntityRow, InstanceRow, MessageRow, TimerRow, TurnRow
 
@@ -57,6 +58,8 @@ class Writes:
         chunks = [size for size in _CHUNKS if size * len(names) <= _VALUES_MAX]
         self._chunks = [(size, self._statement(size)) for size in chunks]
         self._row = self._statement(1)
+        casts = ", ".join(["CAST(? AS TEXT)"] * len(names))
+        self._damaged_row = f"{self._into}({casts}){self._conflict}"
 
     def _statement(self, rows: int) -> str:
         return self._into + ", ".join([self._marks] * rows) + self._conflict
@@ -66,11 +69,25 @@ class Writes:
         begin, left = 0, len(rows)
         for size, statement in self._chunks:
             while left >= size:
-                values = chain.from_iterable(rows[begin : begin + size])
-                database.execute(statement, tuple(values))
+                chunk = rows[begin : begin + size]
+                try:
+                    database.execute(statement, tuple(chain.from_iterable(chunk)))
+                except UnicodeEncodeError:
+                    self._write_damaged(database, chunk)
                 begin, left = begin + size, left - size
         if left:
-            database.executemany(self._row, rows[begin:])
+            rest = iter(rows[begin:])
+            try:
+                database.executemany(self._row, rest)
+            except UnicodeEncodeError:
+                written = len(rows) - len(list(rest)) - 1
+                self._write_damaged(database, rows[written:])
+
+    def _write_damaged(self, database: sqlite3.Connection, rows: list[tuple[Any, ...]]) -> None:
+        """Write texts that were damaged when they were read as the bytes that they were."""
+        for row in rows:
+            values = [encoded(value) if isinstance(value, str) else value for value in row]
+            database.execute(self._damaged_row, values)
 
 
 def _select(table: str, names: Sequence[str]) -> str:
@@ -100,10 +117,18 @@ def instance_values(row: InstanceRow) -> tuple[Any, ...]:
     return (*values[:_TAGS], tags, *values[_TAGS + 1 :])
 
 
+def _tags(text: str) -> dict[str, str]:
+    try:
+        tags: dict[str, str] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {"damaged": legible(text)}
+    return tags
+
+
 def read_instance(row: tuple[Any, ...]) -> InstanceRow:
     """The row that these columns are."""
     values = list(row)
     values[_STATUS] = Status(values[_STATUS])
-    values[_TAGS] = orjson.loads(values[_TAGS]) if values[_TAGS] else {}
+    values[_TAGS] = _tags(values[_TAGS]) if values[_TAGS] else {}
     values[_OPEN] = bool(values[_OPEN])
     return InstanceRow(*values)

@@ -3,10 +3,12 @@
 from typing import Any, TypeVar, TypeVarTuple
 
 from ..actors.codec import checked_text
+from ..actors.damage import is_damaged
 from ..actors.errors import (
     InstanceNotFoundError,
     InstanceStateError,
     PerdureError,
+    StoreCorruptError,
 )
 from ..actors.history import (
     EventRaised,
@@ -132,6 +134,8 @@ class Control(Purging):
         row = await gateway.read(lambda store: store.instance(instance_id))
         if row is None:
             raise InstanceNotFoundError(instance_id)
+        if is_damaged(row.input, row.name, row.version):
+            raise StoreCorruptError(f"{instance_id!r} is damaged: start it with a new input")
         if not restart_with_new_instance_id:
             status = await gateway.foresee(instance_id)
             if status is not None and not status.is_terminal:

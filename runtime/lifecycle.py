@@ -5,7 +5,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import orjson
 from attrs import frozen
 
 from ..actors.effects import Effects, Parked
@@ -16,6 +15,7 @@ from ..actors.moments import moment
 from ..actors.orchestration import Orchestration
 from ..actors.status import Status
 from .observing import Actor
+from .views import plain
 
 
 class Lifecycle(StrEnum):
@@ -160,5 +160,5 @@ def _text(payload: str | None) -> str | None:
     """A payload as text: that of a JSON string without its quotes."""
     if payload is None:
         return None
-    value = orjson.loads(payload)
+    value = plain(payload)
     return value if isinstance(value, str) or value is None else payload

@@ -9,9 +9,11 @@ import orjson
 from ..actors.errors import (
     InstanceNotFoundError,
 )
+from ..actors.history import Turn
 from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import checked_tags
+from ..actors.wire import UnreadableEventError
 from ..persistence.records import InstanceRow, Query
 from ..persistence.store import Store
 from .clock import time_limit
@@ -66,7 +68,7 @@ class Queries:
             if not show_input:
                 status.input = None
             if show_history or show_waiting:
-                turns = [turn(recorded) for recorded in store.history(instance_id)]
+                turns = _turns(store, instance_id, whole=show_history)
                 if show_history:
                     status.history = history_events(turns)
                 if show_waiting:
@@ -193,6 +195,18 @@ class Queries:
             now = f"is {known.runtime_status.label}" if known is not None else "is gone"
             raise TimeoutError(f"instance {instance_id!r} {now} after {timeout} s") from None
         return row
+
+
+def _turns(store: Store, instance_id: str, *, whole: bool) -> list[Turn]:
+    """The turns; of a log that is unreadable those before, unless the `whole` is wanted."""
+    turns: list[Turn] = []
+    try:
+        for recorded in store.history(instance_id):
+            turns.append(turn(recorded))  # noqa: PERF401 - what was read before counts
+    except UnreadableEventError:
+        if whole:
+            raise
+    return turns
 
 
 def _has_ended(row: InstanceRow) -> bool:

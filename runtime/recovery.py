@@ -3,6 +3,7 @@
 import logging
 from functools import partial
 
+from ..actors.damage import is_damaged, legible
 from ..actors.effects import Parked
 from ..actors.history import TaskScheduled
 from ..actors.openwork import open_work
@@ -83,6 +84,10 @@ class Recovery:
     def _accept(self, row: MessageRow) -> None:
         if row.position < 0:
             self._seen = min(self._seen, row.position)
+        if is_damaged(row.target):
+            target = legible(row.target)
+            logger.error("message %d is for nobody, as its id is damaged: %s", row.position, target)
+            return
         try:
             read = message(row)
         except UnreadableEventError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from attrs import define, evolve
 
 from ..actors.app import App
+from ..actors.damage import is_damaged, legible
 from ..actors.effects import Parked
 from ..actors.entity import Entity, Lock
 from ..actors.errors import InstanceIdError
@@ -110,6 +111,7 @@ class Restorer:
         )
         restored = Restored(actor, parked_from(row.parked), updated=row.updated)
         try:
+            _refuse_damage(row)
             turns = [turn(row) for row in rows]
         except UnreadableEventError as error:
             actor.unreadable = Parked("unreadable", str(error))
@@ -145,6 +147,14 @@ class Restorer:
             actor.lineage = frozenset()
         else:
             actor.history = turns
+
+
+def _refuse_damage(row: InstanceRow) -> None:
+    """Raise `UnreadableEventError` for what would be taken for another execution or code."""
+    for name in ("execution_id", "name", "version", "parent_id"):
+        text: str | None = getattr(row, name)
+        if is_damaged(text):
+            raise UnreadableEventError(f"the stored {name} is damaged: {legible(text or '')}")
 
 
 def _has_ended(turns: list[Turn]) -> bool:

@@ -7,7 +7,9 @@ import orjson
 from attrs import Factory, define, field, frozen
 
 from ..actors.codec import Codec, loads
+from ..actors.damage import legible
 from ..actors.effects import Parked
+from ..actors.errors import InstanceIdError
 from ..actors.failure import FailureDetails
 from ..actors.history import AnyEvent, Turn
 from ..actors.identity import EntityId
@@ -187,32 +189,47 @@ def history_events(turns: list[Turn]) -> list[HistoryEvent]:
 
 
 def plain(payload: str | None) -> Any:
-    """A payload without a type."""
-    return None if payload is None else loads(payload)
+    """A payload without a type; what is damaged as text, as far as it is legible."""
+    if payload is None:
+        return None
+    try:
+        return loads(payload)
+    except ValueError:
+        return _salvaged(legible(payload))
+
+
+def _salvaged(text: str) -> Any:
+    try:
+        return loads(text)
+    except ValueError:
+        return text
 
 
 def parked_from(text: str | None) -> Parked | None:
     """The reverse of `parked_text`."""
     if text is None:
         return None
-    fields = orjson.loads(text)
-    fields["listing"] = [(recorded, actual) for recorded, actual in fields["listing"]]
-    return Parked(**fields)
+    try:
+        fields = orjson.loads(text)
+        fields["listing"] = [(recorded, actual) for recorded, actual in fields["listing"]]
+        return Parked(**fields)
+    except (ValueError, TypeError, KeyError):
+        return Parked("unreadable", f"why it is parked is damaged: {legible(text):.200}")
 
 
 def instance_status(row: InstanceRow, codec: Codec, *, payloads: bool = True) -> InstanceStatus:
     """A row as users see it."""
     return InstanceStatus(
-        row.id,
-        row.name,
-        row.version,
+        legible(row.id),
+        legible(row.name),
+        legible(row.version) if row.version is not None else None,
         row.status,
-        row.execution_id,
+        legible(row.execution_id),
         moment(row.created),
         moment(row.updated),
         moment(row.completed) if row.completed is not None else None,
         moment(row.scheduled_start) if row.scheduled_start is not None else None,
-        row.parent_id,
+        legible(row.parent_id) if row.parent_id is not None else None,
         dict(row.tags),
         plain(row.input) if payloads else None,
         plain(row.output) if payloads else None,
@@ -224,14 +241,21 @@ def instance_status(row: InstanceRow, codec: Codec, *, payloads: bool = True) ->
     )
 
 
+def _entity_id(text: str) -> EntityId:
+    try:
+        return EntityId.parse(text)
+    except InstanceIdError:
+        return EntityId("damaged", text)
+
+
 def entity_state(row: EntityRow, *, backlog: int = 0, state: bool = True) -> EntityState:
     """A snapshot as users see it."""
     return EntityState(
-        EntityId.parse(row.id),
+        _entity_id(legible(row.id)),
         moment(row.updated),
         row.state is not None,
         plain(row.state) if state else None,
-        row.locked_by,
+        legible(row.locked_by) if row.locked_by is not None else None,
         backlog,
         parked_from(row.parked),
     )

@@ -15,6 +15,7 @@ from perdure.actors.errors import StoreCorruptError, StoreError, StoreVersionErr
 from perdure.persistence.contract.rows import Owner, instance, message, turn
 from perdure.persistence.records import Commit, Query
 from perdure.persistence.sqlite import SQLiteStore
+from perdure.persistence.sqlite_checkup import examine
 from perdure.persistence.sqlite_file import Durability, SQLiteFile
 
 NOBODY = 65534
@@ -85,6 +86,20 @@ def test_an_overwritten_page_is_refused(tmp_path: Path, page: int) -> None:
     path.write_bytes(content)
     with pytest.raises(StoreCorruptError):
         SQLiteStore(path)
+
+
+def test_a_damaged_name_in_the_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hub.db"
+    content = bytearray(filled(path))
+    entry = content.index(b"indexinstance_createdinstance")
+    content[entry + 5 : entry + 7] = b"\xc8\x41"
+    sql = content.index(b"CREATE", entry)
+    content[sql : sql + 6] = b"\xff" * 6
+    path.write_bytes(content)
+    with pytest.raises(StoreCorruptError, match=r"hub\.db.*restore a backup"):
+        SQLiteStore(path)
+    with pytest.raises(StoreCorruptError, match=r"hub\.db.*restore a backup"):
+        examine(path, 0)
 
 
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
