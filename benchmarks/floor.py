@@ -75,9 +75,7 @@ def postgres_log(url: str) -> Generator[Write, None, None]:
             "CREATE TABLE floor_log (instance text, sequence bigint, body text,"
             " PRIMARY KEY (instance, sequence))"
         )
-        link.execute(
-            "CREATE TABLE floor_instance (id text PRIMARY KEY, sequence bigint NOT NULL)"
-        )
+        link.execute("CREATE TABLE floor_instance (id text PRIMARY KEY, sequence bigint NOT NULL)")
 
         def write(steps: list[Step]) -> None:
             document = orjson.dumps([{"i": i, "s": s, "b": BODY} for i, s in steps]).decode()
