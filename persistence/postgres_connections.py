@@ -167,10 +167,22 @@ class Connections:
 
 
 def _run(link: Link, begin: str, steps: Sequence[Step]) -> list[Rows]:
-    with link.pipeline():
-        link.execute(begin.encode())
-        cursors = [link.execute(text.encode(), values, prepare=True) for text, values in steps]
-        link.execute(b"COMMIT")
+    failure: psycopg.Error | None = None
+    cursors: list[psycopg.Cursor[tuple[Any, ...]]] = []
+    with link.pipeline() as pipeline:
+        try:
+            link.execute(begin.encode())
+            for text, values in steps:
+                cursors.append(link.execute(text.encode(), values, prepare=True))
+            link.execute(b"COMMIT")
+        except psycopg.Error as error:
+            # The answer to an early statement of many. What comes for the others is read here, as
+            # psycopg would log a warning about it at the end.
+            failure = error
+            with suppress(psycopg.Error):
+                pipeline.sync()
+    if failure is not None:
+        raise failure
     return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
 
 

@@ -101,10 +101,10 @@ class StoreGateway:
 
         def post(store: Store) -> None:
             if check is not None:
-                known = store.instance(message.target)
+                known, foreseen = _looked_at(message.target, store)
                 problem: PerdureError | None = InstanceNotFoundError(message.target)
                 if known is not None:
-                    problem = check(_foreseen(store, message.target, known.status))
+                    problem = check(foreseen)
                 if problem is not None:
                     raise problem
             store.post([row])
@@ -176,16 +176,16 @@ def _has_ended(row: InstanceRow) -> bool:
 
 
 def _looked_at(instance_id: str, store: Store) -> tuple[InstanceRow | None, Status]:
+    # The inbox first: what the owner takes from it meanwhile shows in the row, and so is seen
+    # twice at most. The other way round it would be seen nowhere.
+    waiting = [row for row in store.inbox(0) if row.target == instance_id]
     row = store.instance(instance_id)
-    status = row.status if row is not None else Status.PENDING
-    return row, _foreseen(store, instance_id, status)
+    return row, _foreseen(row.status if row is not None else Status.PENDING, waiting)
 
 
-def _foreseen(store: Store, target: str, status: Status) -> Status:
+def _foreseen(status: Status, waiting: Sequence[MessageRow]) -> Status:
     """The status that an instance will have once the owner has read what lies in the inbox."""
-    for row in store.inbox(0):
-        if row.target != target:
-            continue
+    for row in waiting:
         match _readable(row):
             case ExecutionRewound() if status is Status.FAILED:
                 status = Status.RUNNING

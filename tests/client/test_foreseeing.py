@@ -1,0 +1,51 @@
+"""A client elsewhere foresees what the owner is about to do, also while the owner does it."""
+
+import pytest
+
+from perdure import App, Client, InstanceStateError, Status
+from perdure.actors.history import ExecutionTerminated
+from perdure.actors.wire import write_event
+from perdure.persistence.contract.rows import Owner, instance
+from perdure.persistence.memory import MemoryStore
+from perdure.persistence.records import MessageRow
+from perdure.testing.disturbed import DisturbedStore
+
+app = App("foreseeing")
+
+
+@pytest.fixture
+def ending() -> DisturbedStore:
+    """Give a store whose owner takes a termination between any two reads of a client."""
+    store = MemoryStore()
+    owner = Owner(store)
+    owner.keep(instance("a"))
+    store.post([MessageRow(0, "a", write_event(ExecutionTerminated(1)))])
+    (waiting,) = store.inbox(0)
+    disturbed = DisturbedStore(store)
+
+    def take(method: str, _: int) -> None:
+        if method in {"instance", "inbox"} and store.inbox(0):
+            ended = instance("a", status=Status.TERMINATED, completed=20)
+            owner.commit(instances={"a": ended}, consumed=[waiting.position])
+
+    disturbed.after = take
+    return disturbed
+
+
+async def test_a_termination_taken_meanwhile_is_seen(ending: DisturbedStore) -> None:
+    async with Client(ending.store, app) as client:
+        assert await client.gateway.foresee("a") is Status.TERMINATED
+
+
+async def test_what_ends_meanwhile_takes_no_events(ending: DisturbedStore) -> None:
+    async with Client(ending.store, app) as client:
+        with pytest.raises(InstanceStateError, match="it is Terminated"):
+            await client.raise_event("a", "go")
+
+
+async def test_what_ends_meanwhile_can_be_replaced(ending: DisturbedStore) -> None:
+    async with Client(ending.store, app) as client:
+        await client.start_new("waits", instance_id="a")
+        found = ending.store.instance("a")
+    assert found is not None
+    assert found.status is Status.PENDING
