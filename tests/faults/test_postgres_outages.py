@@ -21,7 +21,7 @@ from perdure.persistence.records import Commit
 from private_postgres import PrivatePostgres
 
 app = App("outages")
-TRANSFERS, ROUNDS = 30, 4
+TRANSFERS, ROUNDS = 30, 3
 
 
 @app.entity
