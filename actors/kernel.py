@@ -13,7 +13,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from inspect import CORO_CLOSED, getcoroutinestate
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -21,6 +21,7 @@ from typing import Any, Protocol, Self, cast
 from .errors import Cancelled, NotDurableError
 
 Coro = Coroutine[Any, Any, Any]
+Follower = Callable[[Any], object]
 
 PASSES_MAX = 100_000
 """How often the fibers of an orchestration may pass on without any of them waiting."""
@@ -158,6 +159,7 @@ class Kernel:
         self._ready: deque[Fiber] = deque()
         self._living: dict[int, Fiber] = {}
         self._passes = 0
+        self._telling: list[tuple[Iterator[Follower], Waitable]] = []
 
     def spawn(
         self,
@@ -204,6 +206,28 @@ class Kernel:
         # Nothing runs here any more; circles would keep it until the garbage collector comes.
         self._pass_on = None
         del self.host, self.root
+
+    def tell(self, followers: Iterable[Follower], settled: Waitable) -> None:
+        """Call the followers of what is settled now, then wake who waits for it.
+
+        What a follower settles is told of before the next follower, as if each told its own; but
+        a loop does it, so that composites may be nested to any depth.
+        """
+        telling = self._telling
+        telling.append((iter(followers), settled))
+        if len(telling) > 1:
+            return
+        try:
+            while telling:
+                left, settled = telling[-1]
+                follower = next(left, None)
+                if follower is not None:
+                    follower(settled)
+                else:
+                    telling.pop()
+                    settled.wake()
+        finally:
+            telling.clear()
 
     @property
     def pass_on(self) -> Waitable:

@@ -132,6 +132,11 @@ class Task(Waitable, Generic[T_co]):
         else:
             self._followers.append(follower)
 
+    @property
+    def unread(self) -> "list[Task[Any]]":
+        """The members of a `task_all` whose values nobody has asked for, else none."""
+        return self._value if self._read is _results and self.state is DONE else []
+
     def _settle(self, state: str) -> None:
         self.state = state
         self.kernel.settled += 1
@@ -141,9 +146,10 @@ class Task(Waitable, Generic[T_co]):
             self.scope.work.pop(self, None)
             self.scope = None
         followers, self._followers = self._followers, None
-        for follower in followers or ():
-            follower(self)
-        self.wake()
+        if followers:
+            self.kernel.tell(followers, self)
+        else:
+            self.wake()
 
     def __await__(self) -> Generator[Any, None, T_co]:
         if self.kernel.current is None:
@@ -193,7 +199,21 @@ def task_all(kernel: Kernel, tasks: Iterable[Task[T]]) -> Task[list[T]]:
 
 
 def _results(members: "list[Task[T]]") -> list[T]:
+    _read_inside(members)
     return [member.result for member in members]
+
+
+def _read_inside(members: "list[Task[Any]]") -> None:
+    """Read the composites in them, the innermost first, so that no depth is too deep."""
+    unread = [member for member in reversed(members) if member.unread]
+    while unread:
+        innermost = unread[-1]
+        inside = [member for member in reversed(innermost.unread) if member.unread]
+        if inside:
+            unread += inside
+        else:
+            unread.pop()
+            _ = innermost.result
 
 
 def _settle_all(whole: Task[list[T]], members: list[Task[T]]) -> None:

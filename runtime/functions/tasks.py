@@ -73,9 +73,7 @@ class DurableTask(Waitable):
             return
         self._standing, self.result = standing, result
         followers, self._followers = self._followers, []
-        for follower in followers:
-            follower(self)
-        self.wake()
+        self.kernel.tell(followers, self)
 
     def __await__(self) -> Generator[Any, None, Any]:
         self.schedule()
@@ -178,8 +176,15 @@ class CompositeTask(DurableTask):
                 )
 
     def schedule(self) -> None:
-        for child in self.children:
-            child.schedule()
+        left = [iter(self.children)]
+        while left:
+            child = next(left[-1], None)
+            if child is None:
+                left.pop()
+            elif isinstance(child, CompositeTask):
+                left.append(iter(child.children))
+            else:
+                child.schedule()
 
 
 class AllTask(CompositeTask):

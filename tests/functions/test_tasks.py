@@ -12,6 +12,19 @@ from perdure.testing import Environment
 
 Decorated = Callable[[str], App]
 
+DEEP = """
+@app.orchestration_trigger(context_name="context")
+def deep(context):
+    task = context.call_activity("note", "inside")
+    for number in range(3000):
+        task = context.task_all([task]) if number % 2 else context.task_any([task])
+    yield task
+    return task.is_completed
+
+@app.activity_trigger(input_name="name")
+def note(name): return name
+"""
+
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
 LAZY = """
@@ -292,3 +305,8 @@ async def test_histories_tell_what_was_asked_and_heard(decorated: Decorated) -> 
             [6, "breaks", None],
         ]
         assert [told[0][0], told[1][3], told[-1][3]] == [12, True, False]
+
+
+async def test_composites_nest_to_any_depth(decorated: Decorated) -> None:
+    async with Environment(decorated(DEEP)) as env:
+        assert await (await env.client.start_new("deep")).result() is True

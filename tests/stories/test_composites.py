@@ -1,6 +1,7 @@
 """task_all and task_any: nested, empty, repeated, and the same after a crash."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -236,3 +237,45 @@ async def test_a_member_has_to_be_a_task(store: Store) -> None:
         started = await env.client.start_new(no_tasks)
         with pytest.raises(OrchestrationFailedError, match="task_all takes tasks"):
             await started.result()
+
+
+@app.orchestration
+async def nested(ctx: OrchestrationContext, depth: int, kind: str) -> int:
+    task: Task[Any] = ctx.call_activity(work, 1)
+    for _ in range(depth):
+        task = ctx.task_all([task]) if kind == "all" else ctx.task_any([task])
+    found: Any = await task
+    reached = 0
+    while not isinstance(found, int):
+        found = found[0] if kind == "all" else found.result
+        reached += 1
+    return reached
+
+
+@pytest.mark.parametrize("kind", ["all", "any"])
+async def test_thousands_of_nested_composites_are_read(store: Store, kind: str) -> None:
+    async with Environment(app, store=store) as env:
+        instance = await env.client.start_new(nested, 3000, kind)
+        assert await instance.result() == 3000
+
+
+@app.orchestration
+async def settling(ctx: OrchestrationContext) -> list[str]:
+    told: list[str] = []
+
+    async def wait(name: str, task: Task[Any]) -> None:
+        await task
+        told.append(name)
+
+    task = ctx.call_activity(work, 1)
+    one = ctx.task_all([task])
+    inner = ctx.task_any([one])
+    waited = {"task": task, "one": one, "inner": inner, "two": ctx.task_all([task, inner])}
+    await ctx.task_all([ctx.spawn(wait(name, task), name) for name, task in waited.items()])
+    return [*told, *sorted(waited, key=lambda name: waited[name].order)]
+
+
+async def test_what_settles_first_wakes_last(store: Store) -> None:
+    async with Environment(app, store=store) as env:
+        told = await (await env.client.start_new(settling)).result()
+    assert told == ["inner", "one", "two", "task", "task", "one", "inner", "two"]
