@@ -81,6 +81,8 @@ class DurableScope(CancelScope, anyio.CancelScope):
         return object.__new__(cls)
 
     def __init__(self, *, deadline: float = math.inf, shield: bool = False) -> None:
+        if math.isnan(deadline):
+            raise ValueError("deadline must be finite, or infinity for none, not nan")
         super().__init__(current_kernel(), deadline=deadline, shield=shield)
 
 
@@ -124,6 +126,7 @@ class DurableLock(anyio.Lock):
 
     async def acquire(self) -> None:
         fiber = _owned(self._waitable).running()
+        await DurableBackend.checkpoint_if_cancelled()
         if self._owner is None:
             self._owner = fiber
             return
@@ -172,6 +175,7 @@ class DurableSemaphore(anyio.Semaphore):
 
     async def acquire(self) -> None:
         _owned(self._waitable)
+        await DurableBackend.checkpoint_if_cancelled()
         if self._value > 0:
             self._value -= 1
         else:

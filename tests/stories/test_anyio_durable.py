@@ -340,3 +340,26 @@ def test_fail_after_fails_exactly_when_due(seconds: float) -> None:
     execution.now = timer.fire_at
     execution.apply(TimerFired(timer.fire_at, timer.id, timer.fire_at))
     assert execution.outcome == Returned("true")
+
+
+async def acquired_in_a_cancelled_scope() -> list[bool]:
+    acquired: list[bool] = []
+    for make in (anyio.Lock, partial(anyio.Semaphore, 1), anyio.Condition):
+        guard: Any = make()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            async with guard:
+                acquired.append(True)
+        acquired.append(not scope.cancelled_caught)
+    return acquired
+
+
+@app.orchestration
+async def too_late_for_locks(ctx: OrchestrationContext) -> list[bool]:
+    return await acquired_in_a_cancelled_scope()
+
+
+async def test_a_cancelled_scope_acquires_nothing() -> None:
+    async with Environment(app) as env:
+        durable = await (await env.client.start_new(too_late_for_locks)).result()
+    assert durable == await acquired_in_a_cancelled_scope() == [False] * 3
