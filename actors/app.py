@@ -24,6 +24,7 @@ from .definitions import (
     underlying,
 )
 from .durable_http import POLL_INTERVAL, TokenProvider
+from .durations import seconds_of
 from .errors import DefinitionNotFoundError, RegistrationError
 from .retry import RetryPolicy
 
@@ -390,10 +391,10 @@ def _executor(
 def _seconds(name: str, timeout: timedelta | float | None) -> float | None:
     if timeout is None:
         return None
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
-    if not seconds > 0:
-        raise RegistrationError(name, f"timeout must be longer than zero, not {timeout}")
-    return seconds
+    try:
+        return seconds_of(timeout)
+    except (TypeError, ValueError) as error:
+        raise RegistrationError(name, str(error)) from error
 
 
 def _orchestration(

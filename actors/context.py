@@ -21,6 +21,7 @@ from .durable_http import (
     DurableHttpResponse,
     TokenSource,
 )
+from .durations import Due, fire_at, seconds_of
 from .entity_calls import EntityCalls
 from .entity_context import EntityContext
 from .errors import Cancelled, InstanceIdError, LockingRulesViolationError
@@ -33,7 +34,7 @@ from .http_exchange import Exchange, failing_statuses, written
 from .identity import checked_instance_id
 from .kernel import Fiber
 from .logger import ReplaySafeLogger
-from .moments import MICROSECOND, micros, moment
+from .moments import micros, moment
 from .outcomes import Continuation
 from .proxies import EntityLock, EntityProxy
 from .replay import Execution
@@ -44,7 +45,6 @@ from .targets import (
     activity_call,
     checked_tags,
     orchestration_call,
-    seconds_of,
 )
 from .tasks import Task, task_all, task_any
 
@@ -62,7 +62,6 @@ E = TypeVar("E")
 Ts = TypeVarTuple("Ts")
 
 Retry = RetryPolicy | Literal[False] | None
-Due = datetime | timedelta | float
 
 
 class OrchestrationContext(EntityCalls):
@@ -381,9 +380,9 @@ class OrchestrationContext(EntityCalls):
     def create_timer(self, due: Due) -> Task[None]:
         """A timer of any length: until a datetime (naive: UTC), or for a timedelta or seconds."""
         execution = self._execution
-        fire_at = _fire_at(execution.now, due)
+        at = fire_at(execution.now, due)
         task: Task[None] = Task(execution.kernel, "timer")
-        call = execution.open_timer(fire_at, lambda: task.resolve(None))
+        call = execution.open_timer(at, lambda: task.resolve(None))
         task.on_cancel(call.cancel)
         return task
 
@@ -480,13 +479,6 @@ class OrchestrationContext(EntityCalls):
         fiber = execution.kernel.spawn(coro, name, ended)
         task.on_cancel(fiber.interrupt)
         return task
-
-
-def _fire_at(now: int, due: Due) -> int:
-    if isinstance(due, datetime):
-        return micros(due)
-    length = due if isinstance(due, timedelta) else timedelta(seconds=due)
-    return now + length // MICROSECOND
 
 
 def _policy(asked: Retry, default: RetryPolicy | None) -> RetryPolicy | None:

@@ -43,7 +43,7 @@ def _check_duration(name: str, value: object) -> None:
     if not isinstance(value, (timedelta, int, float)):
         raise TypeError(f"{name} is a timedelta or a number of seconds, not {value!r}")
     if not isinstance(value, timedelta):
-        problem = f"{name} must be at most {INTERVAL_MAX.days} days, not {value} seconds"
+        problem = f"{name} must be at most {INTERVAL_MAX.days} days and finite, not {value} s"
         raise ValueError(problem)  # noqa: TRY004 - the kind is right, the number is not
 
 

@@ -1,8 +1,6 @@
 """From what user code names (a function, a method, a text) to a name and a payload."""
 
-import math
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any, cast
 
 from attrs import define
@@ -47,14 +45,6 @@ class ByName:
     version: str | None = None
     retry: RetryPolicy | None = None
     timeout: float | None = None
-
-
-def seconds_of(duration: timedelta | float) -> float:
-    """A duration in seconds; raises `ValueError` unless it is positive and finite."""
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"a timeout is longer than zero and finite, not {duration}; None is none")
-    return seconds
 
 
 def checked_tags(tags: Mapping[str, str] | None) -> dict[str, str]:

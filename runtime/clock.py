@@ -1,10 +1,11 @@
 """Time and identity as seams: the runtime reads the clock and makes ids only through these."""
 
+import math
 import os
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 
@@ -69,7 +70,17 @@ class SystemClock:
 
 def time_limit(seconds: float | None) -> AbstractContextManager[object]:
     """Raise `TimeoutError` when the block takes longer; None is no limit, and costs nothing."""
-    return nullcontext() if seconds is None else anyio.fail_after(seconds)
+    return nullcontext() if seconds is None else anyio.fail_after(checked_timeout(seconds))
+
+
+def checked_timeout(seconds: float) -> float:
+    """Return it; raises `TypeError` or `ValueError` for what is no number of seconds."""
+    given: Any = seconds
+    if not isinstance(given, (int, float)):
+        raise TypeError(f"timeout is a number of seconds, not {given!r:.60}")
+    if math.isnan(given):
+        raise ValueError("timeout must be finite, or None for no limit, not nan")
+    return seconds
 
 
 IdSource = Callable[[], str]

@@ -8,6 +8,7 @@ import anyio
 
 from ..actors.errors import InstanceNotFoundError, InstanceStateError
 from ..actors.status import TERMINAL, Status
+from .clock import checked_timeout
 from .queries import Queries, checked_statuses
 from .views import PurgeResult
 
@@ -75,7 +76,8 @@ class Purging(Queries):
             "show_payloads": False,
         }
         result = PurgeResult()
-        with anyio.move_on_after(timeout) as scope:
+        limit = None if timeout is None else checked_timeout(timeout)
+        with anyio.move_on_after(limit) as scope:
             token: str | None = None
             while True:
                 page = await self.query(**filters, continuation_token=token)

@@ -21,6 +21,10 @@ def _duration(given: timedelta | float | None) -> timedelta | None:
 def _period(_: object, attribute: "Attribute[timedelta | None]", value: object) -> None:
     if value is None:
         return
+    if isinstance(value, (int, float)):
+        limits = f"finite, at most {timedelta.max.days // 2} days"
+        problem = f"{attribute.name} must be {limits}, not {value} seconds"
+        raise ValueError(problem)  # noqa: TRY004 - the kind is right, the number is not
     if not isinstance(value, timedelta):
         raise TypeError(f"{attribute.name} is a timedelta or a number of seconds, not {value!r}")
     if value < timedelta(0):

@@ -3,7 +3,6 @@
 import difflib
 import os
 from collections.abc import Mapping
-from math import inf
 from typing import Any, Literal
 
 from attrs import Attribute, field, fields, frozen
@@ -13,6 +12,7 @@ from .management import ManagementUrl
 from .retention import Retention
 
 DURABILITIES = ("full", "relaxed")
+SECONDS_MAX = 100 * 366 * 86_400
 
 
 def _durability(_: object, attribute: "Attribute[Any]", value: object) -> None:
@@ -37,8 +37,9 @@ def _not_negative(_: object, attribute: "Attribute[float]", value: object) -> No
 def _positive(_: object, attribute: "Attribute[float]", value: object) -> None:
     if not isinstance(value, (int, float)):
         raise TypeError(f"{attribute.name} is a number of seconds, not {value!r}")
-    if not 0 < value < inf:
-        raise ValueError(f"{attribute.name} must be longer than zero and finite, not {value}")
+    if not 0 < value <= SECONDS_MAX:
+        limits = f"longer than zero and finite, at most {SECONDS_MAX} seconds"
+        raise ValueError(f"{attribute.name} must be {limits}, not {value}")
 
 
 @frozen(kw_only=True)

@@ -227,7 +227,7 @@ async def test_nothing_goes_early_by_the_real_clock(store: Store) -> None:
             lambda: Retention(failed=LookupError),  # type: ignore[arg-type]
             "failed is a timedelta or a number of seconds",
         ),
-        (lambda: Retention(entities=float("inf")), "entities is a timedelta or a number"),
+        (lambda: Retention(entities=float("inf")), "entities must be finite"),
         (lambda: Runtime(app, retention=DAY), "retention"),
     ],
 )
