@@ -70,7 +70,7 @@ def test_the_page_shows_what_the_command_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = (ROOT / "docs" / "lint.md").read_text("utf-8")
-    program = re.search(r"write_text\('''\\\n(.*?)'''\)", text, re.DOTALL)
+    program = re.search(r'write_text\("""\\\n(.*?)"""\)', text, re.DOTALL)
     shown = re.search(r"^```text\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert program is not None
     assert shown is not None
