@@ -14,10 +14,10 @@
 import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
-from inspect import CORO_CLOSED, getcoroutinestate
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
+from .closing import close
 from .errors import Cancelled, NotDurableError
 
 Coro = Coroutine[Any, Any, Any]
@@ -25,8 +25,6 @@ Follower = Callable[[Any], object]
 
 PASSES_MAX = 100_000
 """How often the fibers of an orchestration may pass on without any of them waiting."""
-CLOSINGS_MAX = 100
-"""How many awaits of a `finally` block are broken off before user code is left alone."""
 
 
 class Alarm(Protocol):
@@ -200,7 +198,7 @@ class Kernel:
         self._ready.clear()
         for fiber in reversed(list(self._living.values())):
             self.current = fiber
-            _close(fiber.coro)
+            close(fiber.coro)
         self.current = None
         self._living.clear()
         # Nothing runs here any more; circles would keep it until the garbage collector comes.
@@ -294,17 +292,6 @@ class Kernel:
         del self._living[fiber.number]
         fiber.scope.fibers.pop(fiber.number, None)
         fiber.ended(fiber, value, error)
-
-
-def _close(coro: Coro) -> None:
-    """End user code; what awaits in its `finally` blocks is told again, then left alone."""
-    for _ in range(CLOSINGS_MAX):
-        try:
-            coro.close()
-        except BaseException as error:  # noqa: BLE001 - nobody is left to tell
-            if isinstance(error, RuntimeError) and getcoroutinestate(coro) != CORO_CLOSED:
-                continue
-        return
 
 
 def foreign(wanted: object) -> NotDurableError:
