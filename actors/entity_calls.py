@@ -8,7 +8,7 @@ from .calls import EntityCall, Section
 from .entity_context import EntityContext
 from .errors import LockingRulesViolationError
 from .history import EntityLockRequested, EntityOperationCalled, EntityOperationSignaled
-from .identity import EntityId
+from .identity import EntityId, entity_id_of
 from .moments import micros
 from .proxies import EntityLock, EntityProxy
 from .replay import Execution
@@ -43,6 +43,7 @@ class EntityCalls:
     ) -> Task[Any]:
         """Run an operation of an entity by id; `entity(...).call` is the typed way."""
         execution = self._execution
+        entity = entity_id_of(entity)
         self._check_call(entity)
         call = operation_call(execution.app, entity, operation, args, returns)
         number = execution.next_id()
@@ -89,6 +90,7 @@ class EntityCalls:
     ) -> None:
         """Send an operation to an entity by id; `entity(...).signal` is the typed way."""
         execution = self._execution
+        entity = entity_id_of(entity)
         section = execution.section
         if section is not None and entity in section.entities:
             raise LockingRulesViolationError(f"must not signal {entity}, which is locked; call it")
@@ -141,14 +143,3 @@ class EntityCalls:
         """Whether entity locks are held."""
         section = self._execution.section
         return section is not None and section.granted
-
-
-def entity_id_of(entity: Any) -> EntityId:
-    """The id of an entity given as proxy, id or text `@name@key`; raises `TypeError` otherwise."""
-    if isinstance(entity, EntityProxy):
-        return entity.id
-    if isinstance(entity, EntityId):
-        return entity
-    if isinstance(entity, str):
-        return EntityId.parse(entity)
-    raise TypeError(f"an entity is named by ctx.entity(...) or an EntityId, not by {entity!r:.60}")

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .history import NO_ID, EntityOperationSignaled, ExecutionStarted, Payload
-from .identity import EntityId, checked_instance_id
+from .identity import EntityId, checked_instance_id, entity_id_of
 from .messages import Message
 from .moments import micros, moment
 from .targets import checked_tags, operation_call, orchestration_call
@@ -106,6 +106,7 @@ class EntityContext:
         self, entity: EntityId, operation: Any, *args: Any, at: datetime | None = None
     ) -> None:
         """Send an operation to another entity, or to this one: once, in order, not before `at`."""
+        entity = entity_id_of(entity)
         call = operation_call(self._entity.app, entity, operation, args, None)
         due = micros(at) if at is not None else None
         event = EntityOperationSignaled(

@@ -1,7 +1,7 @@
 """The names of instances and entities: parsed, checked and made in one place."""
 
 import re
-from typing import cast
+from typing import Any, cast
 
 from attrs import field, frozen
 
@@ -69,6 +69,21 @@ class EntityId:
         if not text.startswith("@") or not separator:
             raise InstanceIdError(text, "an entity id reads '@name@key'")
         return cls(head, key)
+
+
+def entity_id_of(entity: Any) -> EntityId:
+    """The id of an entity given as id, text `@name@key`, or what `entity(...)` returns.
+
+    Raises `TypeError` for anything else, and `InstanceIdError` for a text that is no id.
+    """
+    found = getattr(entity, "id", entity)
+    if isinstance(found, EntityId):
+        return found
+    if isinstance(found, str) and found.startswith("@"):
+        return EntityId.parse(found)
+    name = repr(found) if isinstance(found, str) else "name"
+    ways = f"EntityId({name}, key) or entity({name}, key)"
+    raise TypeError(f"an entity is named by {ways}, not by {found!r:.60}")
 
 
 def is_entity(instance_id: str) -> bool:

@@ -22,7 +22,7 @@ from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import operation_call
 from .clock import time_limit
-from .views import InstanceStatus, instance_status
+from .views import InstanceStatus, instance_status, parked_from
 
 R = TypeVar("R")
 E = TypeVar("E")
@@ -124,15 +124,20 @@ class ClientEntity(Generic[E]):
         """Run an operation and wait for its result, durable on both sides.
 
         Raises `EntityOperationFailedError` when it raised, and `TimeoutError` after `timeout`
-        seconds; the operation may still happen then.
+        seconds; the operation may still happen then. One for a parked entity waits for the mend,
+        which the `TimeoutError` names; `get_entity` shows it at any time.
         """
         gateway = self._client.gateway
         call = operation_call(gateway.app, self.id, operation, args, returns)
         event = EntityOperationCalled(
             gateway.clock.now(), NO_ID, gateway.new_id(), call.name, str(self.id), call.input
         )
-        with time_limit(timeout):
-            answer = await gateway.call(Message(str(self.id), event), event)
+        try:
+            with time_limit(timeout):
+                answer = await gateway.call(Message(str(self.id), event), event)
+        except TimeoutError:
+            why = await self._why_it_waits()
+            raise TimeoutError(f"{self.id}.{call.name} {why} after {timeout} s") from None
         if isinstance(answer, EntityOperationFailed):
             raise EntityOperationFailedError(f"{self.id}.{call.name}", NO_ID, answer.failure)
         return call.read(answer.output)
@@ -165,6 +170,14 @@ class ClientEntity(Generic[E]):
             due,
         )
         await gateway.send(Message(str(self.id), event, due=due), None)
+
+    async def _why_it_waits(self) -> str:
+        row = await self._client.gateway.read(lambda store: store.entity(str(self.id)))
+        if row is not None and (parked := parked_from(row.parked)) is not None:
+            return f"waits, as the entity is parked ({parked.message}),"
+        if row is not None and row.locked_by is not None:
+            return f"waits for the lock that {row.locked_by} holds,"
+        return "has not been answered"
 
     async def read(self) -> E | None:
         """The last committed state, or None when the entity does not exist."""

@@ -15,6 +15,7 @@ from perdure import (
     RegistrationError,
     TaskFailedError,
 )
+from perdure.actors.identity import entity_id_of
 from perdure.persistence.store import Store
 from perdure.testing import Environment
 
@@ -247,3 +248,44 @@ async def test_wrong_input_fails_only_its_caller() -> None:
         with pytest.raises(EntityOperationFailedError, match="PayloadError"):
             await counter.call("add", "many")
         assert await counter.call("add", 1) == 1
+
+
+def test_a_name_alone_is_no_entity() -> None:
+    for wrong, name in (("counter", "'counter'"), (5, "name"), (None, "name")):
+        with pytest.raises(TypeError, match=rf"an entity is named by EntityId\({name}, key\)"):
+            entity_id_of(wrong)
+
+
+async def test_an_id_as_text_or_proxy_serves_everywhere() -> None:
+    app = App("naming")
+
+    @app.entity(name="counter")
+    @define
+    class Counter:
+        value: int = 0
+
+        def add(self, amount: int) -> int:
+            self.value += amount
+            return self.value
+
+        def pass_on(self, context: EntityContext, wrong: str) -> str:
+            context.signal_entity("@counter@b", "add", 1)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="an entity is named by"):
+                context.signal_entity(wrong, "add", 1)  # type: ignore[arg-type]
+            return "passed on"
+
+    @app.orchestration
+    async def names(ctx: OrchestrationContext) -> list[Any]:
+        calls: Any = ctx
+        for use in (calls.signal_entity, calls.call_entity):
+            with pytest.raises(TypeError, match=r"EntityId\('counter', key\)"):
+                use("counter", "a", "add")
+        calls.signal_entity("@counter@a", "add", 1)
+        passed = await calls.call_entity("@counter@a", "pass_on", "counter")
+        return [passed, await calls.call_entity(ctx.entity(Counter, "a"), "add", 1)]
+
+    async with Environment(app) as env:
+        assert await (await env.client.start_new(names)).result() == ["passed on", 2]
+        await env.settle()
+        other = await env.client.entity(Counter, "b").read()
+        assert other == Counter(1)

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from attrs import Factory, define
 
-from perdure import App, EntityContext, InstanceNotFoundError
+from perdure import App, EntityContext, InstanceNotFoundError, OrchestrationContext
 from perdure.persistence.store import Store
 from perdure.testing import Environment
 
@@ -85,6 +85,35 @@ async def test_unreadable_state_parks_the_entity(store: Store) -> None:
         mended = await env.client.get_entity(entity)
         assert mended is not None
         assert mended.parked is None
+
+
+async def test_a_call_to_a_parked_entity_says_why_it_waits(store: Store) -> None:
+    async with Environment(first_version(), store=store) as env:
+        await deposit(env, 5)
+    async with Environment(cannot_read(), store=store) as env:
+        account = env.client.entity("account", "a")
+        await account.signal("deposit", 1)
+        await env.settle()
+        with pytest.raises(TimeoutError, match=r"@account@a\.deposit waits, .* parked .*balance"):
+            await account.call("deposit", 1, timeout=0.01)
+    async with Environment(first_version(), store=store) as env:
+        assert await deposit(env, 0) == 7
+
+
+async def test_a_call_to_a_locked_entity_names_the_holder(store: Store) -> None:
+    app = first_version()
+
+    @app.orchestration
+    async def holder(ctx: OrchestrationContext) -> None:
+        async with ctx.lock_entities(ctx.entity("account", "a")):
+            await ctx.wait_for_external_event("leave")
+
+    async with Environment(app, store=store) as env:
+        await env.client.start_new(holder, instance_id="h")
+        await env.settle()
+        named = r"@account@a\.deposit waits for the lock that h holds"
+        with pytest.raises(TimeoutError, match=named):
+            await env.client.entity("account", "a").call("deposit", 1, timeout=0.01)
 
 
 async def test_mended_entity_shows_no_reason(store: Store) -> None:
