@@ -168,8 +168,10 @@ class _Host:
 
     async def _serve(self, site: ASGIApp, *, task_status: anyio.abc.TaskStatus[str]) -> None:
         port = PORT if self.options.port is None else self.options.port
-        await serve(site, host=self.options.address, port=port, task_status=task_status)
-        self.served.set()
+        try:
+            await serve(site, host=self.options.address, port=port, task_status=task_status)
+        finally:
+            self.served.set()
 
     def _bindings(self) -> ClientBindings:
         if self.clients is None:

@@ -58,10 +58,7 @@ async def serve(
         group.start_soon(_stop_when_cancelled, stop)
         # Listening since it was bound: a call that comes now waits, and is not refused.
         task_status.started(url)
-        # Cancelled halfway, it would leave sockets open and calls unanswered.
-        with anyio.CancelScope(shield=True):
-            await _run(app, config, stop)
-        group.cancel_scope.cancel()
+        group.start_soon(_run, app, config, stop, group.cancel_scope.cancel)
 
 
 def _listener(host: str, port: int) -> socket.socket:
@@ -89,9 +86,16 @@ def _config(listener: socket.socket, graceful_timeout: float) -> Config:
     return config
 
 
-async def _run(app: AnyASGIApp, config: Config, stop: anyio.Event) -> None:
+async def _run(
+    app: AnyASGIApp, config: Config, stop: anyio.Event, ended: Callable[[], None]
+) -> None:
+    # In a task of its own: on Python 3.11 the end leaves asyncio counting hypercorn's task as
+    # cancelled, and anyio would then let its own cancellation out of `serve`.
     world: Any = on_trio if sniffio.current_async_library() == "trio" else on_asyncio
-    await world.serve(announcing(app, stop), config, shutdown_trigger=stop.wait, mode="asgi")
+    # Cancelled halfway, it would leave sockets open and calls unanswered.
+    with anyio.CancelScope(shield=True):
+        await world.serve(announcing(app, stop), config, shutdown_trigger=stop.wait, mode="asgi")
+    ended()
 
 
 async def _stop_on_signals(

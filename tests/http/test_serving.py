@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -114,6 +116,31 @@ async def test_signal_ends_serving_cleanly(runtime: Runtime, number: signal.Sign
     with pytest.raises(httpx.ConnectError):
         async with httpx.AsyncClient() as http:
             await http.get(url)
+
+
+ALONE = """
+import os, signal, sys
+from contextlib import asynccontextmanager
+from functools import partial
+import anyio
+from starlette.applications import Starlette
+from perdure.http import serve
+
+@asynccontextmanager
+async def lifespan(_):
+    os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+    yield
+
+anyio.run(partial(serve, Starlette(lifespan=lifespan), port=0), backend=sys.argv[1])
+print("ended well")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signalled_process_goes_on_after_serving(anyio_backend_name: str, name: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", ALONE, anyio_backend_name, name]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "ended well\n", "")
 
 
 async def test_server_in_a_thread_leaves_signals_alone(anyio_backend_name: str) -> None:

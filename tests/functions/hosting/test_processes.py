@@ -12,6 +12,7 @@ import anyio
 import httpx
 import pytest
 
+from perdure import Client
 from perdure.functions import FunctionsError, host
 
 Example = Callable[[str], Path]
@@ -50,6 +51,51 @@ def test_a_signal_ends_it_in_good_order(example: Example, ending: signal.Signals
         running.send_signal(ending)
         _, errors = running.communicate(timeout=20)
     assert (running.returncode, errors) == (0, "")
+
+
+RUNNING = """
+import asyncio, sys
+import azure.functions as func
+import azure.durable_functions as df
+
+app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
+
+@app.route(route="start")
+@app.durable_client_input(client_name="client")
+async def start(req, client):
+    return func.HttpResponse(await client.start_new("work", "one"))
+
+@app.orchestration_trigger(context_name="context")
+def work(context):
+    return (yield context.call_activity("slow", ""))
+
+@app.activity_trigger(input_name="nothing")
+async def slow(nothing):
+    print("running", flush=True)
+    await asyncio.sleep(0.5)
+    return "done"
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_running_activity_ends_before_the_host(tmp_path: Path, ending: signal.Signals) -> None:
+    (tmp_path / "host.json").write_text('{"version": "2.0"}')
+    (tmp_path / "function_app.py").write_text(RUNNING)
+    with process(tmp_path) as (running, http):
+        assert http.get("/api/start").text == "one"
+        assert running.stdout is not None
+        assert "running\n" in iter(running.stdout.readline, "")
+        running.send_signal(ending)
+        _, errors = running.communicate(timeout=20)
+    assert (running.returncode, errors) == (0, "")
+    (database,) = (tmp_path / ".perdure").glob("*.db")
+
+    async def left() -> object:
+        async with Client(f"sqlite:///{database}") as client:
+            with anyio.fail_after(5):
+                return await client.instance("one", str).result()
+
+    assert anyio.run(left) == "done"
 
 
 def test_a_killed_host_goes_on_where_it_was(example: Example) -> None:
