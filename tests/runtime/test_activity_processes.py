@@ -1,6 +1,11 @@
 """Activities in worker processes: what they are given, and how they fail."""
 
 import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,3 +91,68 @@ async def test_any_exception_comes_out_of_a_process() -> None:
 async def test_failures_of_a_process_are_told_clearly(function: Any, message: str) -> None:
     with pytest.raises(OrchestrationFailedError, match=message):
         await outcome(function)
+
+
+def interrupts() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("executor", ["thread", "process"])
+async def test_an_interrupt_elsewhere_is_the_activitys_failure(executor: Any) -> None:
+    app = App()
+    app.activity(executor=executor)(interrupts)
+
+    @app.orchestration
+    async def calls(ctx: OrchestrationContext) -> None:
+        await ctx.call_activity(interrupts)
+
+    async with Environment(app, patience=10.0) as env:
+        with pytest.raises(OrchestrationFailedError, match="KeyboardInterrupt"):
+            await (await env.client.start_new(calls)).result()
+
+
+PROGRAM = Path(__file__).with_name("process_program.py")
+
+
+@pytest.mark.parametrize(
+    ("start", "ending"),
+    [("exit", r"\(exit code 7\)"), ("raise", r"\(RuntimeError\('no second program'\)\)")],
+)
+def test_a_main_module_that_cannot_be_imported_is_named(
+    anyio_backend: tuple[str, object], start: str, ending: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, PROGRAM, anyio_backend[0], ""],
+        env=os.environ | {"WORKER_START": start},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    advice = rf"importing the main module .*process_program\.py {ending}: put .*__main__"
+    assert re.search(advice, done.stdout)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a group gets no Ctrl-C there")
+@pytest.mark.parametrize("whole_group", [True, False])
+@pytest.mark.parametrize("at_work", [True, False])
+def test_an_interrupted_program_ends_at_once(
+    anyio_backend: tuple[str, object], tmp_path: Path, at_work: bool, whole_group: bool
+) -> None:
+    """Also when worker processes are idle or at work, and a thread is there."""
+    pipe = str(tmp_path / "pipe") if at_work else ""
+    if at_work:
+        os.mkfifo(pipe)
+    with subprocess.Popen(
+        [sys.executable, PROGRAM, anyio_backend[0], pipe],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as program:
+        assert program.stdout is not None
+        told = [program.stdout.readline() for _ in range(2)]
+        (os.killpg if whole_group else os.kill)(program.pid, signal.SIGINT)
+        rest, _ = program.communicate(timeout=30)
+    assert (told, rest) == (["worked\n", "waiting\n"], "left\n")
+    assert program.returncode != 0
