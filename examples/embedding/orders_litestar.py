@@ -11,10 +11,10 @@ from typing import Any
 
 import anyio
 from litestar import Litestar, Request, Response, asgi, post
-from litestar.exceptions import NotFoundException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath, JSONBody
 
-from perdure import App, InstanceNotFoundError, OrchestrationContext, Runtime
+from perdure import App, InstanceNotFoundError, InstanceStateError, OrchestrationContext, Runtime
 from perdure.http import management_app, serve
 
 app = App("orders")
@@ -66,6 +66,8 @@ async def answer(number: FromPath[str], data: JSONBody[Answer]) -> None:
         await runtime.client.raise_event(number, "answer", data)
     except InstanceNotFoundError as error:
         raise NotFoundException(str(error)) from error
+    except InstanceStateError as error:
+        raise HTTPException(str(error), status_code=409) from error
 
 
 @asynccontextmanager

@@ -132,9 +132,10 @@ def test_an_order_behind_litestar_outlives_a_kill(backend: str, tmp_path: Path) 
         assert (
             web.post("/orders/nobody/answer", json={"by": "", "approved": True}).status_code == 404
         )
-        told = web.post(f"/orders/{number}/answer", json={"by": "Eve", "approved": True})
-        assert told.status_code == 204
+        yes = {"by": "Eve", "approved": True}
+        assert web.post(f"/orders/{number}/answer", json=yes).status_code == 204
         assert status_when(web, str(where), ended)["output"] == "bought by Eve"
+        assert web.post(f"/orders/{number}/answer", json=yes).status_code == 409
         assert (tmp_path / "outbox.txt").read_text("utf-8") == "desk for 300 euros?\n"
         service.stop()
 
