@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -97,8 +98,10 @@ async def _serve(
     try:
         from perdure.http import Keys, management_site  # noqa: PLC0415 - of another extra
         from perdure.http import serve as serve_site  # noqa: PLC0415
+        from perdure.http.serving import is_loopback  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _missing(error, "http") from error
+    _check_guarded(host, key, is_loopback)
     keys = Keys(full=key, read_only=read_key) if key is not None else None
     site = management_site(runtime, keys=keys)
     async with runtime, anyio.create_task_group() as group:
@@ -122,12 +125,23 @@ def host(
     try:
         from perdure.functions.host import host as host_folder  # noqa: PLC0415 - another extra
         from perdure.functions.host_keys import HostKeys  # noqa: PLC0415
+        from perdure.http.serving import is_loopback  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise _missing(error, "functions") from error
     _begin(WorldOptions(log_level=log_level))
     key = session.shared.key
+    _check_guarded(address, key, is_loopback)
     keys = HostKeys(master=key) if key is not None else None
     anyio.run(partial(host_folder, folder, address=address, port=port, keys=keys))
+
+
+def _check_guarded(host: str, key: str | None, is_loopback: Callable[[str], bool]) -> None:
+    if key is None and not is_loopback(host):
+        raise CommandError(
+            f"{host} can be reached from other machines: give the key that callers have to show "
+            "by --key or PERDURE_KEY, or listen at 127.0.0.1",
+            USAGE,
+        )
 
 
 def _runtime(session: Session, place: str) -> Runtime:

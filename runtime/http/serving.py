@@ -25,6 +25,7 @@ logger = logging.getLogger("perdure.http")
 AnyASGIApp = Callable[..., Awaitable[None]]
 """Each framework has classes of its own for the three arguments."""
 BACKLOG = 100
+LAST_PORT = 65535
 GRACEFUL_SECONDS = 3.0
 
 
@@ -44,7 +45,8 @@ async def serve(
     streams of events end at once, and who waits for an instance gets the links to it.
     `signals=False` leaves signals to others; in any thread but the main one they are anyway.
 
-    Raises `ValueError` for a management API without keys on an address open to other machines.
+    Raises `ValueError` for a management API without keys on an address open to other machines,
+    and for a port that none can be; `OSError` with address and port when it cannot listen there.
     """
     _check_guarded(app, host)
     listener = _listener(host, port)
@@ -62,6 +64,17 @@ async def serve(
 
 
 def _listener(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= LAST_PORT:
+        # The system would take what is left of it in 16 bits.
+        raise ValueError(f"there is no port {port}; the last one is {LAST_PORT}, and 0 is any free")
+    try:
+        return _bound(host, port)
+    except OSError as error:
+        reason = f"cannot listen at {host}, port {port}: {error.strerror or error}"
+        raise OSError(error.errno, reason) from error
+
+
+def _bound(host: str, port: int) -> socket.socket:
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

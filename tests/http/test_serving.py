@@ -61,9 +61,21 @@ async def test_port_in_use_is_an_error(runtime: Runtime) -> None:
     app = management_app(runtime)
     async with anyio.create_task_group() as group:
         url = await group.start(partial(serve, app, port=0))
-        with pytest.raises(OSError, match="in use"):
-            await serve(app, port=int(url.rpartition(":")[2]))
+        port = int(url.rpartition(":")[2])
+        with pytest.raises(OSError, match=f"cannot listen at 127.0.0.1, port {port}: .* in use"):
+            await serve(app, port=port)
         group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999])
+async def test_port_that_cannot_be_is_refused(port: int) -> None:
+    with pytest.raises(ValueError, match=f"there is no port {port}; the last one is 65535"):
+        await serve(Starlette(), port=port)
+
+
+async def test_unknown_address_is_named_in_the_error() -> None:
+    with pytest.raises(OSError, match=r"cannot listen at 192\.0\.2\.1, port 0"):
+        await serve(Starlette(), host="192.0.2.1", port=0)
 
 
 async def test_running_calls_are_answered_before_the_end() -> None:
