@@ -10,7 +10,7 @@ import orjson
 from attrs import asdict, evolve, fields
 
 from .bench import Row, Sizes
-from .workloads import WORKLOADS, measure, pass_over_imports
+from .workloads import WORKLOADS, measure, tune_collector
 
 BACKENDS = ("asyncio", "trio")
 
@@ -35,7 +35,7 @@ def _sizes(name: str, count: int | None, concurrency: int | None, steps: int | N
 def _measure_alone(name: str, sizes: Sizes, store: str, backend: str) -> Row:
     """Measure in a process of its own, where no earlier workload has left memory behind."""
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=pass_over_imports) as process:
+    with ProcessPoolExecutor(1, mp_context=spawn, initializer=tune_collector) as process:
         return process.submit(measure, name, sizes, store, backend).result()
 
 

@@ -57,8 +57,8 @@ WORKLOADS = {
 }
 
 
-def pass_over_imports() -> None:
-    """Let the garbage collector pass over what this process has loaded, as a service should."""
+def tune_collector() -> None:
+    """Let the garbage collector pass over what is loaded, as docs/performance.md advises."""
     gc.collect()
     gc.freeze()
 
