@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import anyio
 import anyio.abc
+import sniffio
 from attrs import define
 
 from ..actors.app import App
@@ -309,7 +310,7 @@ class Runtime:
             # What the user's block raised goes out as it is, not in a group of one.
             await group.__aexit__(None, None, None)
         except BaseExceptionGroup as failures:
-            if len(failures.exceptions) == 1:
+            if len(failures.exceptions) == 1 and not _heard_already(failures.exceptions[0]):
                 raise failures.exceptions[0] from None
             raise
         return False
@@ -347,3 +348,11 @@ class Runtime:
             if task_status is not None:
                 task_status.started(self.client)
             await anyio.sleep_forever()
+
+
+def _heard_already(error: BaseException) -> bool:
+    """Whether asyncio has left its loop with this error, and now cancels all tasks.
+
+    A second time it would give up on that, and the program's threads would never end.
+    """
+    return isinstance(error, KeyboardInterrupt) and sniffio.current_async_library() == "asyncio"

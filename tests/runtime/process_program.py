@@ -36,10 +36,18 @@ def pause() -> None:
     """Leave an idle thread behind."""
 
 
+@app.activity
+async def interrupt() -> None:
+    """Do what Ctrl-C does while an activity runs on the loop."""
+    raise KeyboardInterrupt
+
+
 @app.orchestration
 async def work(ctx: OrchestrationContext, pipe: str) -> None:
     """Use both."""
     await ctx.call_activity(pause)
+    if pipe == "interrupt":
+        await ctx.call_activity(interrupt)
     await ctx.call_activity(compute, pipe)
 
 
@@ -58,6 +66,8 @@ async def main(pipe: str) -> None:
             tell(str(error))
             return
         tell("worked")
+        if pipe == "interrupt":
+            await (await runtime.client.start_new(work, pipe)).result()
         if pipe:
             await runtime.client.start_new(work, pipe)
             await anyio.Path(pipe).read_text("utf-8")

@@ -156,3 +156,15 @@ def test_an_interrupted_program_ends_at_once(
         rest, _ = program.communicate(timeout=30)
     assert (told, rest) == (["worked\n", "waiting\n"], "left\n")
     assert program.returncode != 0
+
+
+def test_an_interrupt_on_the_loop_ends_the_program(anyio_backend: tuple[str, object]) -> None:
+    done = subprocess.run(
+        [sys.executable, PROGRAM, anyio_backend[0], "interrupt"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.stdout == "worked\nleft\n"
+    assert done.stderr.endswith("KeyboardInterrupt\n")
