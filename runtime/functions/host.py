@@ -1,11 +1,13 @@
 """Running a Functions app: its hubs, its triggers, the management API, and their end."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import chdir
+from contextlib import chdir, suppress
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import anyio
 import anyio.abc
@@ -96,9 +98,20 @@ async def host(
     )
     with in_environment(local.values) as kept, chdir(place):
         file = read_host_file(place, os.environ)
+        _import_sdk()
         with load(place) as app:
             plan = HostPlan.of(app, file, os.environ, moment(options.seams.clock.now()))
             await _Host(plan, local, kept, options).run(task_status)
+
+
+def _import_sdk() -> None:
+    """Import the SDK where no app is.
+
+    It reads the host.json of the working directory as it is imported, more strictly than the
+    Functions tools do, and a byte order mark there would become a fault of the app's code.
+    """
+    with TemporaryDirectory() as nowhere, chdir(nowhere), suppress(ModuleNotFoundError):
+        importlib.import_module("azure.durable_functions")
 
 
 def _place(folder: str | os.PathLike[str]) -> Path:

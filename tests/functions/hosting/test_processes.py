@@ -98,6 +98,24 @@ def test_a_running_activity_ends_before_the_host(tmp_path: Path, ending: signal.
     assert anyio.run(left) == "done"
 
 
+@pytest.mark.parametrize("said", ['\ufeff{"version": "2.0"}', '{"version": "2.0",} // new'])
+def test_a_lenient_host_file_is_read(example: Example, said: str) -> None:
+    folder = example("hello")
+    (folder / "host.json").write_text(said, "utf-8")
+    with process(folder) as (_, http):
+        assert http.get("/api/orchestrators/hello_orchestrator").status_code == 202
+
+
+def test_a_broken_host_file_is_blamed_itself(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text('{"version": }')
+    (tmp_path / "function_app.py").write_text("import azure.durable_functions")
+    ended = subprocess.run(
+        [*COMMAND, str(tmp_path)], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"perdure: {tmp_path / 'host.json'} is not JSON: ")
+
+
 def test_a_killed_host_goes_on_where_it_was(example: Example) -> None:
     folder = example("human_interaction")
     with process(folder) as (running, http):
