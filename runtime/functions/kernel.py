@@ -1,7 +1,9 @@
 """A Functions app on the engine: its orchestrators, activities and entities as an `App`."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from perdure.actors.app import App
@@ -19,6 +21,8 @@ from .model import ACTIVITY_TRIGGER, ENTITY_TRIGGER, ORCHESTRATION_TRIGGER, Func
 from .orchestration_context import DurableOrchestrationContext
 from .payloads import TaggedCodec
 from .signatures import CONTEXT, wrapped
+
+logger = logging.getLogger("perdure.functions")
 
 Supply = Callable[[Function], Mapping[str, Any]]
 """Gives what the durable clients of a function take, by their parameters' names."""
@@ -114,12 +118,30 @@ def _activity(function: Function, supply: Supply) -> Callable[..., Any]:
         return given
 
     async def run(value: Any, context: ActivityContext) -> Any:
-        return await function.call(**arguments(value, context))
+        with _telling(function, context.instance_id):
+            return await function.call(**arguments(value, context))
 
     def run_in_thread(value: Any, context: ActivityContext) -> Any:
-        return function.call(**arguments(value, context))
+        with _telling(function, context.instance_id):
+            return function.call(**arguments(value, context))
 
     return run if function.is_async else run_in_thread
+
+
+@contextmanager
+def _telling(function: Function, instance_id: str) -> Generator[None]:
+    """Log what an activity raises; its orchestration may well handle it, and nobody else see it."""
+    try:
+        yield
+    except Exception as error:
+        text = "activity %s of instance %s failed: %s"
+        logger.warning(text, function.name, instance_id, _shown(error), exc_info=True)
+        raise
+
+
+def _shown(error: Exception) -> str:
+    """The class and the first line; more is in the traceback, or in the output."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip()}"
 
 
 def _orchestrator(function: Function, codec: TaggedCodec, actions_max: int) -> Callable[..., Any]:
@@ -128,7 +150,13 @@ def _orchestrator(function: Function, codec: TaggedCodec, actions_max: int) -> C
 
     async def orchestrate(inner: OrchestrationContext) -> Any:
         context = DurableOrchestrationContext(inner, codec, input_type, actions_max)
-        return await conduct(orchestrator, context)
+        try:
+            return await conduct(orchestrator, context)
+        except Exception as error:
+            if not inner.is_replaying:
+                text = "orchestration %s, instance %s, failed: %s"
+                logger.warning(text, function.name, inner.instance_id, _shown(error))
+            raise
 
     return orchestrate
 

@@ -50,6 +50,41 @@ async def test_activities_are_sync_or_async(decorated: Decorated) -> None:
         ]
 
 
+FAILING = """
+@app.orchestration_trigger(context_name="context")
+def fails(context):
+    yield context.call_activity("well", 1)
+    yield context.call_activity(context.get_input(), 1)
+
+@app.activity_trigger(input_name="value")
+def well(value): return value
+
+@app.activity_trigger(input_name="value")
+async def later(value): raise ValueError("boom\\nand more")
+
+@app.activity_trigger(input_name="value")
+def in_thread(value): raise ValueError("boom\\nand more")
+"""
+
+
+@pytest.mark.parametrize("activity", ["later", "in_thread"])
+async def test_failures_are_told_in_the_log(
+    decorated: Decorated, activity: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Environment(decorated(FAILING)) as env:
+        started = await env.client.start_new("fails", activity, instance_id="x")
+        with pytest.raises(OrchestrationFailedError):
+            await started.result()
+    told = [one for one in caplog.records if one.name == "perdure.functions"]
+    reason = f"Exception: Activity function '{activity}' failed: ValueError: boom"
+    assert [one.getMessage() for one in told] == [
+        f"activity {activity} of instance x failed: ValueError: boom",
+        f"orchestration fails, instance x, failed: {reason}",
+    ]
+    assert [one.levelname for one in told] == ["WARNING", "WARNING"]
+    assert ["in " + activity in str(one.exc_text) for one in told] == [True, False]
+
+
 async def test_a_missing_activity_is_named_to_its_caller(decorated: Decorated) -> None:
     body = """
     @app.orchestration_trigger(context_name="context")
