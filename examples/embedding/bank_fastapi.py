@@ -1,6 +1,6 @@
 """A bank behind FastAPI: accounts are entities, a transfer is an orchestration that locks both.
 
-`python bank_fastapi.py`, or `hypercorn bank_fastapi:service`, or any other ASGI server.
+`python bank_fastapi.py`, or `hypercorn -w 0 bank_fastapi:service`, or any other ASGI server.
 """
 
 from collections.abc import AsyncGenerator

@@ -1,6 +1,6 @@
 """Orders behind Litestar: each waits for somebody's approval, however often the service restarts.
 
-`python orders_litestar.py`, or `hypercorn orders_litestar:service`, or any other ASGI server.
+`python orders_litestar.py`, or `hypercorn -w 0 orders_litestar:service`, or any other ASGI server.
 """
 
 from collections.abc import AsyncGenerator
