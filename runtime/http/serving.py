@@ -24,7 +24,8 @@ logger = logging.getLogger("perdure.http")
 
 AnyASGIApp = Callable[..., Awaitable[None]]
 """Each framework has classes of its own for the three arguments."""
-BACKLOG = 100
+BACKLOG = 2_048
+"""Connections that wait to be taken; those beyond are tried again after seconds by their hosts."""
 LAST_PORT = 65535
 GRACEFUL_SECONDS = 3.0
 
@@ -92,6 +93,7 @@ def _bound(host: str, port: int) -> socket.socket:
 def _config(listener: socket.socket, graceful_timeout: float) -> Config:
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = BACKLOG
     config.graceful_timeout = graceful_timeout
     config.include_server_header = False
     config.accesslog = None
