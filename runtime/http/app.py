@@ -22,6 +22,7 @@ from .answers import json_answer
 from .call import Call, Service, too_large
 from .endpoint import Endpoint
 from .hubs import Directory, Hubs, Target
+from .intake import Intake
 from .keys import (
     Access,
     Keys,
@@ -114,7 +115,8 @@ class Desk:
         if scope["type"] == "websocket":
             await WebSocketClose()(scope, receive, send)
             return
-        request = Request(scope, receive)
+        intake = Intake(receive, self.service.body_bytes_max)
+        request = Request(scope, intake)
         try:
             response = await self._answer(request)
         except ClientDisconnect:
@@ -122,7 +124,11 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - every error has an answer
             code, document = refuse(error, show_stacks=self.service.show_stacks)
             response = json_answer(document, code)
-        await response(scope, receive, send)
+        kept = await intake.drain(request.headers.get("content-length", "0"))
+        # Later versions of HTTP forbid the header; they end one request without the others.
+        if not kept and scope.get("http_version", "1.1").startswith("1"):
+            response.headers["Connection"] = "close"
+        await response(scope, intake, send)
 
     async def _answer(self, request: Request) -> Response:
         access, key = self._admit(request)
