@@ -1,5 +1,6 @@
 """A service's HTTP management API as target."""
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -119,7 +120,9 @@ class HttpTarget:
     async def raise_event(self, instance_id: str, name: str, data: Any) -> None:
         """Raise an external event."""
         path = f"/raiseEvent/{quote(name, safe='')}"
-        await self._steer(instance_id, path, json=data)
+        # Not `json=`: for None httpx sends neither a body nor a content type.
+        content, headers = json.dumps(data), {"content-type": "application/json"}
+        await self._steer(instance_id, path, content=content, headers=headers)
 
     async def terminate(self, instance_id: str, reason: str | None, *, recursive: bool) -> None:
         """End an instance."""

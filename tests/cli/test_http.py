@@ -52,6 +52,17 @@ def test_scheduled_and_conflicting_starts(perdure: Any, url: str) -> None:
     assert perdure.refused(1, "start", "fails", "--wait")
 
 
+@pytest.mark.parametrize("data", [[], ["null"]])
+def test_an_event_without_data_arrives_too(
+    perdure: Any, hub: Any, url: str, data: list[str]
+) -> None:
+    perdure("start", "waits", "--id", "x")
+    hub.until("x", Status.RUNNING)
+    assert perdure("raise", "x", "go", *data) == "raised x\n"
+    # It waits for a text, and got null.
+    hub.until("x", Status.COMPLETED, Status.FAILED)
+
+
 def test_instances_are_steered_to_their_end(perdure: Any, hub: Any, url: str) -> None:
     perdure("start", "waits", '"a"', "--id", "x")
     hub.until("x", Status.RUNNING)
