@@ -12,6 +12,8 @@ from starlette.requests import Request
 
 from perdure.runtime.check_status import forwarded
 
+from .refusal import BAD_REQUEST, Refusal
+
 
 @frozen
 class Address:
@@ -34,7 +36,17 @@ def address_of(request: Request, *, use_forwarded_host: bool, url: str | None) -
     segments = tail.split("/")[1:]
     if segments and not segments[-1]:
         segments.pop()
-    return Address(url.rstrip("/"), tail, tuple(unquote(segment) for segment in segments))
+    return Address(url.rstrip("/"), tail, tuple(_decoded(segment) for segment in segments))
+
+
+def _decoded(segment: str) -> str:
+    try:
+        return unquote(segment, errors="strict")
+    except UnicodeDecodeError as error:
+        # Replaced letters would make one id of many.
+        raise Refusal(
+            BAD_REQUEST, f"{segment!r} in the path is not UTF-8: {error.reason}"
+        ) from error
 
 
 def _split(request: Request) -> tuple[str, str]:

@@ -180,3 +180,10 @@ def test_hubs_are_named() -> None:
     for hubs in ({}, {"": management_app}, {("", "x"): management_app}):
         with pytest.raises(ValueError, match="task hub"):
             management_site(hubs)  # type: ignore[arg-type]  # what it says of such is tried
+
+
+@pytest.mark.parametrize("instance_id", ["%FF", "%FE%FD", "a%C3"])
+async def test_paths_must_be_utf8(http: httpx.AsyncClient, instance_id: str) -> None:
+    answer = await http.get(f"/instances/{instance_id}")
+    assert answer.status_code == 400
+    assert "not UTF-8" in answer.json()["Message"]
