@@ -41,6 +41,8 @@ def backup(
 ) -> None:
     """Copy a store while it is in use: whole, consistent, checked."""
     source = session.file("backup")
+    if target.exists():
+        raise CommandError(f"{target} exists already: name a new file for the backup", CONFLICT)
     with _progress("copying") as advance:
         size = back_up(source, target, advance)
     if session.printer.as_json:

@@ -82,7 +82,8 @@ def _report(session: Session, status: InstanceStatus) -> None:
     if session.printer.as_json:
         session.printer.document(instance_document(status))
     elif status.runtime_status is Status.COMPLETED:
-        session.printer.text(payload(status.output))
+        # `payload` shows None as nothing; whoever reads an output as JSON needs the null.
+        session.printer.text(payload(status.output) or "null")
     if status.parked is not None:
         raise CommandError(
             f"instance {status.instance_id!r} is parked: {status.parked.message}; "

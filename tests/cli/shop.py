@@ -60,6 +60,11 @@ async def sleeps(ctx: OrchestrationContext) -> None:
 
 
 @app.orchestration
+async def nothing(ctx: OrchestrationContext) -> None:
+    pass
+
+
+@app.orchestration
 async def parent(ctx: OrchestrationContext, child: str) -> str:
     return await ctx.call_sub_orchestrator(waits, "child", instance_id=child)
 

@@ -22,6 +22,10 @@ def test_a_start_waits_for_the_output(perdure: Any, hub: Any) -> None:
     assert (found["runtimeStatus"], found["output"]) == ("Completed", ["Hello, a!"])
 
 
+def test_an_output_of_none_is_null(perdure: Any, hub: Any) -> None:
+    assert perdure("start", "nothing", "--wait") == "null\n"
+
+
 def test_inputs_come_from_files_and_stdin(perdure: Any, hub: Any, tmp_path: Path) -> None:
     (tmp_path / "names.json").write_text('["file"]')
     assert "file" in perdure("start", "hello", f"@{tmp_path}/names.json", "--wait")
