@@ -156,7 +156,7 @@ def bad_shops(at_the_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("shop", 2, "'shop' is not module:app, such as app:app"),
         ("shop.py:app", 2, "'shop.py:app' is a file: write shop:app"),
         ("nowhere:app", 3, "there is no module 'nowhere' in"),
-        ("shop:nothing", 3, "shop has no 'nothing'"),
+        ("shop:nowhere", 3, "shop has no 'nowhere'"),
         ("shop:broken", 2, "shop:broken is no App or Runtime, but 5"),
         ("bad:app", 1, "bad fails to be imported (ZeroDivisionError: division by zero)"),
         ("lacking:app", 1, "lacking needs not_there_at_all, which is not installed"),
