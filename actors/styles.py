@@ -1,6 +1,7 @@
 """The styles of orchestrators; a generator is run as a coroutine."""
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextlib import suppress
 from typing import Any, TypeGuard
 
 
@@ -14,8 +15,32 @@ def is_generator(value: Any) -> TypeGuard[Generator[Any, Any, Any]]:
     return isinstance(value, Generator)
 
 
-async def drive(generator: Generator[Any, Any, Any]) -> Any:
-    """Run a generator-style orchestrator: it yields tasks and is sent their results."""
+def awaited(wanted: Any) -> Awaitable[Any]:
+    """What an orchestrator has yielded, if it can be awaited; raises `TypeError`."""
+    if isinstance(wanted, (list, tuple)):
+        raise TypeError("yield context.task_all([...]) instead of a list of tasks")
+    if not isinstance(wanted, Awaitable):
+        raise TypeError(
+            f"an orchestrator yields tasks, which the context's calls return, "
+            f"not {type(wanted).__qualname__}"
+        )
+    found: Awaitable[Any] = wanted
+    return found
+
+
+def _never() -> bool:
+    return False
+
+
+async def drive(
+    generator: Generator[Any, Any, Any],
+    task_of: Callable[[Any], Awaitable[Any]] = awaited,
+    is_over: Callable[[], bool] = _never,
+) -> Any:
+    """Run a generator-style orchestrator: it yields tasks and is sent their results.
+
+    `task_of` refuses what it may not yield. It is left at the first yield after which it `is_over`.
+    """
     error: BaseException | None = None
     value: Any = None
     while True:
@@ -23,22 +48,15 @@ async def drive(generator: Generator[Any, Any, Any]) -> Any:
             wanted = generator.send(value) if error is None else generator.throw(error)
         except StopIteration as stop:
             return stop.value
+        if is_over():
+            with suppress(RuntimeError):  # It yields in a `finally`, and is left there as well.
+                generator.close()
+            return None
         value, error = None, None
         try:
-            value = await _yielded(wanted)
+            value = await task_of(wanted)
         except GeneratorExit:
             generator.close()
             raise
         except BaseException as raised:  # noqa: BLE001 - the generator decides what to do with it
             error = raised
-
-
-async def _yielded(wanted: Any) -> Any:
-    if isinstance(wanted, list):
-        raise TypeError("yield context.task_all([...]) instead of a list of tasks")
-    if not hasattr(wanted, "__await__"):
-        raise TypeError(
-            f"an orchestrator yields tasks, which the context's calls return, "
-            f"not {type(wanted).__qualname__}"
-        )
-    return await wanted
