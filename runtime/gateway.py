@@ -24,9 +24,10 @@ from ..actors.status import Status
 from ..persistence.records import InstanceRow, Purged
 from ..persistence.store import Store
 from .batch import instance_row
+from .bookkeeper import Answer
 from .clock import Clock, IdSource
 from .lanes import Lane, run_in, run_to_end
-from .partition import Answer, Partition
+from .partition import Partition
 from .reply import Reply
 from .slot import Arrival, Slot
 from .watchers import MEMORY_LOST, Watched

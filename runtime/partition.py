@@ -18,34 +18,25 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
-from ..actors.effects import AsyncOperation, Effects, Parked
+from ..actors.effects import Parked
 from ..actors.entity import Entity
 from ..actors.errors import PerdureError, StoreError
 from ..actors.failure import details_of
-from ..actors.history import (
-    EntityOperationCalled,
-    EntityOperationCompleted,
-    EntityOperationFailed,
-    ExecutionResumed,
-    ExecutionRewound,
-    ExecutionStarted,
-    ExecutionTerminated,
-    TimerFired,
-)
-from ..actors.messages import Message, hurried
+from ..actors.messages import hurried
 from ..actors.orchestration import Orchestration
-from ..actors.wire import write_event
-from ..persistence.records import Stored, TimerRow
+from ..persistence.records import Stored
 from ..persistence.store import Store
 from .activities import Activities
 from .admission import Admission
-from .batch import Batch, turn_rows
+from .batch import Batch
+from .bookkeeper import Answer, Bookkeeper
 from .clock import Bell, Clock
 from .lanes import Lane
 from .later import Later
 from .observing import Audience
-from .outcome import outcome_of
+from .operations import Operations
 from .pipeline import Pipeline
+from .postman import Postman
 from .reply import Reply
 from .residents import Residents
 from .restore import Restorer
@@ -56,8 +47,6 @@ from .timers import Timers
 from .watchers import MEMORY_LOST, Watchers
 
 logger = logging.getLogger("perdure.runtime")
-
-Answer = EntityOperationCompleted | EntityOperationFailed
 
 
 class ReadyQueue(Protocol):
@@ -104,8 +93,13 @@ class Partition:
         self.residents = Residents(
             store, lanes[1], settings.resident_max, self._settle_in, self.bell.ring
         )
+        self._bookkeeper = Bookkeeper(self, settings)
+        self.absorb = self._bookkeeper.absorb
+        """Make a turn's effects part of the batch, and deliver what it sent."""
+        self.postman = Postman(self)
+        self.send, self.deliver = self.postman.send, self.postman.deliver
         self.later = Later(clock, timers, lambda: self.life, self.deliver)
-        self.position = 0
+        self.operations = Operations(self)
         self.requests: set[Reply[Any]] = set()
         """Clients' requests that are not answered yet."""
         self.watchers = Watchers()
@@ -117,8 +111,6 @@ class Partition:
         self.audience: Audience | None = None
         """Who is told of turns once they are durable, if anybody is."""
         self._ready: ReadyQueue = ready if ready is not None else deque()
-        self._group: anyio.abc.TaskGroup | None = None
-        self._operations: set[anyio.CancelScope] = set()
 
     @property
     def batch(self) -> Batch:
@@ -129,11 +121,6 @@ class Partition:
     def life(self) -> int:
         """Counts recoveries: what was asked for in an earlier life is not wanted any more."""
         return self.residents.life
-
-    @property
-    def operations_running(self) -> int:
-        """How many async entity operations run now."""
-        return len(self._operations)
 
     @property
     def ready(self) -> int:
@@ -153,7 +140,7 @@ class Partition:
 
     def open(self, group: anyio.abc.TaskGroup, activities: Activities) -> None:
         """Run async operations in this task group, and activities there."""
-        self._group = group
+        self.operations.open(group)
         self.activities = activities
         self._secluded = secluded()
 
@@ -177,7 +164,7 @@ class Partition:
 
     async def settled(self) -> None:
         """Return once nothing is left to do and all is durable, or the store has failed."""
-        while self.down is None and (self._operations or not self.quiet):
+        while self.down is None and (self.operations.running or not self.quiet):
             await self._resting.wait()
 
     def _take_turns(self) -> None:
@@ -201,7 +188,7 @@ class Partition:
             self.park(slot, Parked("engine error", str(details_of(error))))
             return
         if effects.operation is not None:
-            self._operate(slot, actor, effects.operation)
+            self.operations.begin(slot, actor, effects.operation)
         else:
             self.absorb(slot, effects)
             if effects.parked is not None and not hurried(actor.inbox):
@@ -242,152 +229,6 @@ class Partition:
         batch = self.pipeline.batch
         batch.touch(slot)
         batch.changed[slot.id] = slot
-
-    # Effects
-
-    def absorb(self, slot: Slot, effects: Effects) -> None:
-        """Make a turn's effects part of the batch, and deliver what it sent inside."""
-        batch = self.pipeline.batch
-        if effects.reset:
-            batch.reset(slot.id)
-        for message in effects.taken:
-            batch.touch(slot)
-            batch.take(message)
-            if isinstance(message.event, TimerFired) and _is_current(message, slot.actor):
-                batch.cut_timer(slot.id, message.event.timer_id)
-        actor = slot.actor
-        if isinstance(actor, Orchestration):
-            self._absorb_orchestration(batch, slot, actor, effects)
-        if effects.changed:
-            self.show(slot, effects.now)
-        if effects.replies:
-            self._reply(effects.replies, effects.taken)
-        for message in effects.sent:
-            self.send(message)
-        if self.audience is not None:
-            self.audience.turned(batch, actor, effects)
-
-    def _absorb_orchestration(
-        self, batch: Batch, slot: Slot, actor: Orchestration, effects: Effects
-    ) -> None:
-        if effects.turns:
-            batch.touch(slot)
-            rows = turn_rows(actor, effects.turns)
-            batch.turns.setdefault(slot.id, []).extend(rows)
-            self._warn_of_length(actor, len(rows))
-        for timer in effects.timers_set:
-            row = TimerRow(slot.id, timer.id, effects.execution_id, timer.fire_at)
-            batch.set_timer(row)
-            self.later.set(row)
-        for timer_id in effects.timers_cut:
-            batch.cut_timer(slot.id, timer_id)
-            self.later.cut(slot.id, timer_id)
-        execution_id = effects.execution_id
-        for event in effects.activities:
-            start = partial(self.activities.start, slot.id, execution_id, event)
-            batch.when_durable.append(start)
-        if effects.all_called_off:
-            batch.when_durable.append(partial(self.activities.cancel_all, slot.id))
-        for call_id in effects.called_off:
-            cancel = partial(self.activities.cancel, slot.id, execution_id, call_id)
-            batch.when_durable.append(cancel)
-
-    def _warn_of_length(self, actor: Orchestration, added: int) -> None:
-        limit = self._settings.history_warning
-        if actor.turns_recorded - added < limit <= actor.turns_recorded:
-            logger.warning(
-                "%s %s has recorded %d turns; continue_as_new would keep its history short",
-                actor.name,
-                actor.id,
-                actor.turns_recorded,
-                extra={"instance_id": actor.id},
-            )
-
-    def _reply(self, answers: list[Answer], taken: list[Message]) -> None:
-        """Answer clients here directly, and those outside through the store."""
-        outside: set[str] | None = None
-        for answer in answers:
-            reply = self.callers.get(answer.request_id)
-            if reply is not None:
-                self.batch.when_durable.append(partial(self.settle, reply, answer))
-                continue
-            if outside is None:
-                outside = {_request_of(message) for message in taken if message.position < 0}
-            if answer.request_id in outside:
-                self.batch.replies[answer.request_id] = write_event(answer)
-
-    # Async entity operations
-
-    def _operate(
-        self, slot: Slot, actor: Orchestration | Entity, operation: AsyncOperation
-    ) -> None:
-        if self._group is None or not isinstance(actor, Entity):
-            operation.coro.close()
-            return
-        slot.busy = True
-        scope = anyio.CancelScope()
-        self._operations.add(scope)
-        self._group.start_soon(self._await_operation, slot, actor, operation, scope)
-
-    async def _await_operation(
-        self, slot: Slot, actor: Entity, operation: AsyncOperation, scope: anyio.CancelScope
-    ) -> None:
-        value: Any = None
-        failure: BaseException | None = None
-        if self.pipeline.instruments is not None:
-            self.pipeline.instruments.operating(operation.message)
-        try:
-            with scope:
-                value, failure = await outcome_of(operation.coro)
-        finally:
-            self._operations.discard(scope)
-            self.bell.ring()
-        if self.residents.slots.get(slot.id) is not slot:
-            return
-        slot.busy = False
-        self.absorb(slot, actor.conclude(operation, value, failure, self._clock.now()))
-        self.queue(slot)
-
-    # Messages
-
-    def send(self, message: Message) -> None:
-        """Put a message into a mailbox, and deliver it if it is due."""
-        self.position += 1
-        message.position = self.position
-        self.pipeline.batch.sent[message.position] = message
-        self.later.deliver(message)
-
-    def deliver(self, message: Message) -> None:
-        """Give a message to its actor, once that is loaded."""
-        slot = self.residents.slots.get(message.target)
-        if slot is not None and slot.loaded:
-            self._arrive(message, slot)
-        else:
-            self.residents.when_loaded(message.target, partial(self._arrive, message))
-
-    def _arrive(self, message: Message, slot: Slot) -> None:
-        event = message.event
-        if isinstance(event, ExecutionStarted) and not self.admission.admits(slot, message, event):
-            return
-        if slot.actor is None and not self._revived(slot, event):
-            self.batch.take(message)
-            return
-        actor = slot.actor
-        assert actor is not None  # noqa: S101 - admission has seen to it
-        if isinstance(event, ExecutionTerminated) and slot.parked is not None:
-            actor.inbox.appendleft(message)
-            slot.parked = None
-        else:
-            actor.inbox.append(message)
-        if isinstance(event, ExecutionResumed):
-            self.unpark(slot)
-        self.queue(slot)
-
-    def _revived(self, slot: Slot, event: object) -> bool:
-        """A rewound parent's child that is not there any more begins anew, by its own message."""
-        if isinstance(event, ExecutionRewound) and event.restart is not None:
-            self.send(Message(slot.id, event.restart))
-        return False
 
     # Loading
 
@@ -462,8 +303,7 @@ class Partition:
         self.callers = {key: r for key, r in self.callers.items() if r in self.lasting}
         if self.recovered.is_set():
             self.recovered = anyio.Event()
-        for scope in self._operations:
-            scope.cancel()
+        self.operations.cancel()
         unknown = (
             error if isinstance(error, PerdureError) else StoreError(f"the store failed: {error!r}")
         )
@@ -482,18 +322,3 @@ class Partition:
         self.forget(error)
         self.down = error
         self.recovered.set()
-
-
-def _request_of(message: Message) -> str:
-    event = message.event
-    return event.request_id if isinstance(event, EntityOperationCalled) else ""
-
-
-def _is_current(message: Message, actor: Orchestration | Entity | None) -> bool:
-    """Whether a fired timer is one that the store still has under its number.
-
-    The numbers of an execution are given anew in the next one.
-    """
-    if not isinstance(actor, Orchestration):
-        return False
-    return message.execution_id == actor.execution_id or message.execution_id in actor.lineage

@@ -56,7 +56,7 @@ class Recovery:
         pending: Pending = await run_in(
             self._lane, partial(self._store.recover, partition.later.horizon)
         )
-        partition.position = max(partition.position, pending.position)
+        partition.postman.position = max(partition.postman.position, pending.position)
         for row in pending.timers:
             partition.later.arm(row)
         # Before the messages: one of them may be what parks an actor.
@@ -128,7 +128,7 @@ class Recovery:
         partition = self._partition
         since, partition.later.horizon = partition.later.horizon, self._clock.now() + self._ahead
         until = partition.later.horizon
-        found = partial(self._found, partition.life, partition.position, self._seen)
+        found = partial(self._found, partition.life, partition.postman.position, self._seen)
 
         def fetch() -> None:
             self._lane.submit(partial(self._store.due, since, until), found)

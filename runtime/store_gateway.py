@@ -34,10 +34,10 @@ from ..actors.status import Status
 from ..actors.wire import UnreadableEventError, read_event, write_event
 from ..persistence.records import InstanceRow, MessageRow, Purged, Start
 from ..persistence.store import Store
+from .bookkeeper import Answer
 from .clock import Bell, Clock, IdSource
 from .gateway import Check, Until
 from .lanes import Lane, run_in, run_to_end
-from .partition import Answer
 
 T = TypeVar("T")
 

@@ -145,7 +145,7 @@ class Environment:
         partition = self.runtime.partition
         runtime = self.runtime
         working = (
-            partition.operations_running
+            partition.operations.running
             or runtime.activities.executing
             or runtime.hooks.working
             or runtime.sweeping
@@ -257,7 +257,7 @@ class Environment:
         if self._stuck_since is None:
             self._stuck_since = now
         partition = self.runtime.partition
-        working = partition.operations_running or self.runtime.activities.executing
+        working = partition.operations.running or self.runtime.activities.executing
         if working or now - self._stuck_since < GRACE:
             await anyio.sleep(0.0005)
             return

@@ -324,7 +324,7 @@ async def test_8_an_actor_never_takes_two_turns_at_once() -> None:
         for number in "ab":
             group.start_soon(noting, done, f"slow {number}", slow.call, Log.gated, number)
             await pass_on()
-        assert env.runtime.partition.operations_running == 1
+        assert env.runtime.partition.operations.running == 1
         await quick.call(Log.add, "meanwhile")
         assert done == []
         gates["operation"].set()
