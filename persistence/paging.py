@@ -18,13 +18,17 @@ BEGINNING: Key = (-(2**63), "")
 _SURROGATES_FIRST, _SURROGATES_LAST, _CODE_POINT_MAX = 0xD800, 0xDFFF, 0x10FFFF
 
 
+class PageTokenError(ValueError):
+    """Raised for a continuation token that no page can have given."""
+
+
 def token_of(key: Key) -> str:
     """Return the token, safe in a header or a URL, for what follows this key."""
     return base64.urlsafe_b64encode(orjson.dumps(key)).decode()
 
 
 def key_of(token: str | None) -> Key:
-    """Read a token; raises `ValueError` when it is none."""
+    """Read a token; raises `PageTokenError` when it is none."""
     if token is None:
         return BEGINNING
     try:
@@ -35,7 +39,9 @@ def key_of(token: str | None) -> Key:
                 pass
     except (binascii.Error, ValueError):
         pass
-    raise ValueError(f"{token!r} is not a continuation token of this store")
+    raise PageTokenError(
+        f"{token!r} is not a continuation token of this store: give one that a page came with"
+    )
 
 
 def checked_size(size: int) -> int:

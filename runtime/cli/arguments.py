@@ -9,6 +9,7 @@ from attrs import frozen
 from perdure.actors.errors import InstanceIdError
 from perdure.actors.identity import EntityId
 from perdure.actors.status import Status
+from perdure.runtime.queries import PAGE_SIZE_MAX
 
 from .completion import complete_entity, complete_instance, complete_name, complete_status
 from .session import Session
@@ -51,7 +52,7 @@ Tags = Annotated[
     typer.Option("--tag", help="Only with this tag, key=value; may be repeated."),
 ]
 Parent = Annotated[str | None, typer.Option(help="Only children of this instance.")]
-Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+Limit = Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX, help="How many at most.")]
 After = Annotated[str | None, typer.Option(help="Go on behind the page that gave this.")]
 All = Annotated[bool, typer.Option("--all", help="All of them, page by page.")]
 

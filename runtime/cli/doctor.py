@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import orjson
@@ -10,6 +11,7 @@ import typer
 from attrs import asdict, frozen
 from rich.text import Text
 
+from perdure.actors.errors import StoreError
 from perdure.actors.moments import moment
 from perdure.actors.status import TERMINAL
 from perdure.persistence.sqlite_checkup import Checkup, Contents, examine
@@ -21,6 +23,8 @@ from .session import Session
 Level = Literal["ok", "note", "problem"]
 
 _MARKS = {"ok": ("✓", "green"), "note": ("•", "yellow"), "problem": ("✗", "bold red")}
+_SIGNATURE = b"SQLite format 3\0"
+_NO_STORE = "give the path of a store; if this was one, restore a backup"
 _LOG_BYTES_MAX = 256 << 20
 _FREE_BYTES_MIN = 64 << 20
 
@@ -38,12 +42,10 @@ class Finding:
 def doctor(session: Session) -> None:
     """Check a store, live or at rest, without changing it; exit status 1 tells of problems."""
     path = session.file("doctor", exists=False)
-    if path.is_file():
-        # A schema that others cannot work with is something to tell here.
-        checkup = examine(path, time.time_ns() // 1_000)
-    else:
-        checkup = examine(session.file("doctor"), 0)
-    findings = [*_findings(checkup, session.printer)]
+    if not path.is_file():
+        path = session.file("doctor")
+    # What others refuse to work with is something to tell here.
+    findings = [*_file_findings(path, session.printer)]
     for finding in findings:
         _show(session.printer, finding)
     if any(finding.level == "problem" for finding in findings):
@@ -60,6 +62,26 @@ def _show(printer: Printer, finding: Finding) -> None:
     if finding.fix is not None:
         line.append(f"\n  {finding.fix}", "italic")
     printer.show(line)
+
+
+def _file_findings(path: Path, printer: Printer) -> Iterator[Finding]:
+    with path.open("rb") as file:
+        beginning = file.read(len(_SIGNATURE))
+    if not beginning:
+        fix = "`perdure run app:app` makes a store of it; or give the path of another"
+        yield Finding("file", "problem", f"{path} is empty: no runtime has used it yet", fix)
+        return
+    if beginning != _SIGNATURE:
+        shown = repr(beginning.decode("ascii", "backslashreplace"))
+        message = f"{path} is no database: it begins with {shown}"
+        yield Finding("file", "problem", message, _NO_STORE)
+        return
+    try:
+        checkup = examine(path, time.time_ns() // 1_000)
+    except StoreError as error:
+        yield Finding("file", "problem", str(error), _NO_STORE)
+        return
+    yield from _findings(checkup, printer)
 
 
 def _findings(checkup: Checkup, printer: Printer) -> Iterator[Finding]:

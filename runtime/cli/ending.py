@@ -19,6 +19,7 @@ from perdure.actors.errors import (
     PayloadTooLargeError,
     StoreInUseError,
 )
+from perdure.persistence.paging import PageTokenError
 
 OK = 0
 FAILED = 1
@@ -42,7 +43,7 @@ _CODES: list[tuple[type[Exception] | tuple[type[Exception], ...], int]] = [
     (InstanceNotFoundError, NOT_FOUND),
     ((InstanceStateError, InstanceAlreadyExistsError, StoreInUseError), CONFLICT),
     (TimeoutError, TIMED_OUT),
-    ((ArityError, InstanceIdError, PayloadError, PayloadTooLargeError), USAGE),
+    ((ArityError, InstanceIdError, PageTokenError, PayloadError, PayloadTooLargeError), USAGE),
 ]
 
 

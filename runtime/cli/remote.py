@@ -32,8 +32,13 @@ _CODES = {404: NOT_FOUND, 409: CONFLICT, 410: CONFLICT, 412: CONFLICT, 400: USAG
 @asynccontextmanager
 async def remote(url: str, key: str | None) -> AsyncGenerator[Target]:
     """The API at that address; a bare host is completed by the usual path."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
+    try:
+        parts = urlsplit(url)
+        address = httpx.URL(url)
+        usable = address.scheme in {"http", "https"} and bool(address.host)
+    except (ValueError, httpx.InvalidURL):
+        usable = False
+    if not usable:
         raise CommandError(f"{url!r} is no URL: write http://host:port", USAGE)
     base = url.rstrip("/") + (MANAGEMENT_PATH if parts.path in {"", "/"} else "")
     headers = {"x-functions-key": key} if key else {}

@@ -18,7 +18,7 @@ from perdure.runtime.host import Runtime
 from .ending import USAGE, CommandError
 from .loading import load_app
 from .printing import Printer
-from .session import Session
+from .session import Session, checked_key
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _PORT = 7071
@@ -86,8 +86,12 @@ def serve(
     runtime = _runtime(session, app)
     _begin(world)
     key = session.shared.key
-    if read_key is not None and key is None:
-        raise CommandError("--read-key needs --key, the one that allows everything", USAGE)
+    if read_key is not None:
+        checked_key(read_key, "--read-key")
+        if key is None:
+            raise CommandError("--read-key needs --key, the one that allows everything", USAGE)
+        if key == read_key:
+            raise CommandError("--read-key is another than --key: give two keys", USAGE)
     serving = partial(_serve, runtime, session.printer, host, port, key, read_key)
     anyio.run(serving, backend=world.backend)
 
@@ -136,6 +140,8 @@ def host(
 
 
 def _check_guarded(host: str, key: str | None, is_loopback: Callable[[str], bool]) -> None:
+    if key is not None:
+        checked_key(key, "--key")
     if key is None and not is_loopback(host):
         raise CommandError(
             f"{host} can be reached from other machines: give the key that callers have to show "

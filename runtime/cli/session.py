@@ -107,7 +107,8 @@ class Session:
             return
         from .remote import remote  # noqa: PLC0415 - httpx takes a while to be imported
 
-        async with remote(url, self.shared.key) as target:
+        key = self.shared.key
+        async with remote(url, checked_key(key, "--key") if key else None) as target:
             yield target
 
     def file(self, command: str, *, exists: bool = True) -> Path:
@@ -175,23 +176,48 @@ def _options_of(group: type[Any]) -> list[inspect.Parameter]:
     ]
 
 
+def checked_key(key: str, option: str) -> str:
+    """The key, which can be sent as it is; what is wrong with it is told without showing it."""
+    if not key or not key.isascii() or not key.isprintable():
+        variable = option.removeprefix("--").replace("-", "_").upper()
+        raise CommandError(
+            f"{option} (or PERDURE_{variable}) has to be a text of printable ASCII characters",
+            USAGE,
+        )
+    return key
+
+
 def json_input(text: str | None, argument: str) -> list[Any]:
     """The value that an argument says as JSON, `@file` or `-` (stdin); nothing for None."""
     if text is None:
         return []
     if text == "-":
-        text = typer.get_text_stream("stdin").read()
+        text = _utf8(typer.get_binary_stream("stdin").read(), argument, "stdin")
     elif text.startswith("@"):
         try:
-            text = Path(text[1:]).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"cannot read {argument} from {text[1:]}: {error}", USAGE) from error
+            text = _utf8(Path(text[1:]).read_bytes(), argument, text[1:])
+        except OSError as error:
+            problem = error.strerror or error
+            raise CommandError(
+                f"cannot read {argument} from {text[1:]}: {problem}", USAGE
+            ) from error
     try:
         return [json.loads(text, parse_constant=_refuse)]
     except ValueError as error:
         quoted = json.dumps(text[:40])
         raise CommandError(
             f"{argument} is no JSON ({error}); a text is written in quotes: '{quoted}'", USAGE
+        ) from error
+
+
+def _utf8(given: bytes, argument: str, source: str) -> str:
+    try:
+        return given.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise CommandError(
+            f"{argument} from {source} is no UTF-8 (byte {error.start + 1}): convert it, as by "
+            "`iconv -t UTF-8`",
+            USAGE,
         ) from error
 
 

@@ -37,6 +37,8 @@ def existing(place: str) -> Path:
     would turn into something else.
     """
     path = file_of(place)
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder: give the file in it", NOT_FOUND)
     if not path.is_file():
         raise CommandError(
             f"there is no store {path}: give its path as --store or {VARIABLE}; "

@@ -30,12 +30,12 @@ def loaded() -> ModuleType:
 class CommandLine:
     """Runs commands as the shell would, in this process."""
 
-    def run(self, *arguments: str, given: str | None = None) -> tuple[int, str, str]:
+    def run(self, *arguments: str, given: str | bytes | None = None) -> tuple[int, str, str]:
         ran = CliRunner().invoke(program, arguments, input=given)
         assert "Traceback" not in ran.stderr, ran.stderr
         return ran.exit_code, ran.stdout, ran.stderr
 
-    def __call__(self, *arguments: str, given: str | None = None) -> str:
+    def __call__(self, *arguments: str, given: str | bytes | None = None) -> str:
         """What a command prints that does well."""
         code, out, errors = self.run(*arguments, given=given)
         assert code == 0, errors
@@ -45,7 +45,7 @@ class CommandLine:
         """The lines of a command that is asked for JSON."""
         return [json.loads(line) for line in self(*arguments, "--json").splitlines()]
 
-    def refused(self, code: int, *arguments: str, given: str | None = None) -> str:
+    def refused(self, code: int, *arguments: str, given: str | bytes | None = None) -> str:
         """The one line that a command says when it ends with that exit status."""
         actual, _, errors = self.run(*arguments, given=given)
         assert actual == code, errors

@@ -114,7 +114,33 @@ def test_damage_is_a_problem(perdure: Any, path: Path) -> None:
     assert "restore the newest backup" in found["fix"]
 
 
-def test_what_is_no_store_is_told(perdure: Any, path: Path) -> None:
+def test_a_place_without_a_file_is_told(perdure: Any, path: Path) -> None:
     assert "there is no store" in perdure.refused(3, "doctor")
-    path.write_text("a letter " * 1_000)
-    assert "it is damaged or no database" in perdure.refused(1, "doctor")
+    path.mkdir()
+    assert f"{path} is a folder: give the file in it" in perdure.refused(3, "doctor")
+
+
+@pytest.mark.parametrize(
+    ("content", "verdict", "fix"),
+    [
+        (b"", "is empty: no runtime has used it yet", "`perdure run app:app` makes a store of it"),
+        (b"a letter " * 1_000, "is no database: it begins with 'a letter", "give the path of a"),
+        (b"SQLite format 3\0" + b"\xff" * 5_000, "damaged or no database", "restore a backup"),
+    ],
+)
+def test_what_is_no_store_is_a_problem(
+    perdure: Any, path: Path, content: bytes, verdict: str, fix: str
+) -> None:
+    path.write_bytes(content)
+    found = findings(perdure, 1)
+    assert [*found] == ["file"]
+    assert verdict in found["file"]["message"]
+    assert fix in found["file"]["fix"]
+    assert path.read_bytes() == content
+
+
+def test_the_file_of_another_program_is_a_problem(perdure: Any, path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE theirs (a)")
+    found = findings(perdure, 1)["file"]
+    assert "is the database of another program" in found["message"]

@@ -148,9 +148,20 @@ def test_the_whole_path_is_a_url_too(perdure: Any, url: str) -> None:
     assert perdure.json("count", "--url", whole)[0]["total"] == 0
     said = perdure.refused(1, "count", "--url", f"{url}/elsewhere")
     assert "is no management API (it answers 404): give --url with its whole path" in said
-    assert "'nowhere' is no URL: write http://host:port" in perdure.refused(
-        2, "count", "--url", "nowhere"
-    )
+
+
+@pytest.mark.parametrize("key", ["é", "a\nb"])
+def test_a_key_that_cannot_be_sent_is_told(perdure: Any, url: str, key: str) -> None:
+    for command in (["list"], ["status", "x"]):
+        said = perdure.refused(2, *command, "--key", key)
+        assert "--key (or PERDURE_KEY) has to be a text of printable ASCII characters" in said
+        assert key not in said
+
+
+@pytest.mark.parametrize("place", ["nowhere", "http://a:b", "http://[", "http://", "ftp://a"])
+def test_an_address_that_is_none_is_told(perdure: Any, place: str) -> None:
+    said = perdure.refused(2, "count", "--url", place)
+    assert f"'{place}' is no URL: write http://host:port" in said
 
 
 def test_a_service_that_is_gone_is_told(perdure: Any, hub: Any) -> None:

@@ -103,7 +103,12 @@ def test_a_list_comes_page_by_page(perdure: Any, filled: Path) -> None:
     token = hint.strip().rpartition("--after ")[2]
     assert ids(perdure, "--limit", "3", "--after", token) == ["b2"]
     assert ids(perdure, "--limit", "3", "--all") == ["a1", "a2", "b1", "b2"]
-    assert "is not a continuation token" in perdure.refused(1, "list", "--after", "x")
+
+
+@pytest.mark.parametrize("command", [["list"], ["entity", "list"]])
+def test_a_token_that_is_none_is_bad_input(perdure: Any, filled: Path, command: list[str]) -> None:
+    said = perdure.refused(2, *command, "--after", "garbage")
+    assert "'garbage' is not a continuation token of this store: give one" in said
 
 
 def test_tables_show_times_in_utc_or_here(

@@ -138,15 +138,24 @@ def test_a_closed_pipe_is_no_error(perdure: Any, hub: Any) -> None:
         assert child.stderr.read() == ""
 
 
+ODD = """
+def wants(name, *, size, colour="red"): ...
+def gives_none(): ...
+def fails(): return {}["no"]
+"""
+
+
 @pytest.fixture
 def bad_shops(at_the_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Beside the shop there are modules that cannot be imported."""
     shutil.copy(HERE / "shop.py", tmp_path)
     (tmp_path / "bad.py").write_text("1 / 0")
     (tmp_path / "lacking.py").write_text("import not_there_at_all")
+    (tmp_path / "leaves.py").write_text("raise SystemExit(0)")
+    (tmp_path / "odd.py").write_text(ODD)
     monkeypatch.chdir(tmp_path)
     yield
-    for name in ("bad", "lacking"):
+    for name in ("bad", "lacking", "leaves", "odd"):
         sys.modules.pop(name, None)
 
 
@@ -157,7 +166,16 @@ def bad_shops(at_the_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("shop.py:app", 2, "'shop.py:app' is a file: write shop:app"),
         ("nowhere:app", 3, "there is no module 'nowhere' in"),
         ("shop:nowhere", 3, "shop has no 'nowhere'"),
-        ("shop:broken", 2, "shop:broken is no App or Runtime, but 5"),
+        ("shop:ap", 3, "shop has no 'ap'; did you mean shop:app or shop:runtime?"),
+        ("shop:broken", 2, "shop:broken is 5, and not an App, a Runtime, or a function without"),
+        ("shop:greet", 2, "shop:greet is an async function, and not an App"),
+        ("shop:greet", 2, "that returns one; did you mean shop:app or shop:runtime?"),
+        ("shop:Counter", 2, "shop:Counter is the class Counter, and not an App"),
+        ("odd:wants", 2, "odd:wants is a function that wants name, size, and not an App"),
+        ("odd:gives_none", 2, "odd:gives_none is None, and not an App"),
+        ("odd:fails", 1, "odd:fails fails (KeyError: 'no'): see --debug"),
+        ("odd:gives_non", 3, "odd has no 'gives_non'; did you mean odd:gives_none?"),
+        ("leaves:app", 1, "leaves fails to be imported (SystemExit: 0)"),
         ("bad:app", 1, "bad fails to be imported (ZeroDivisionError: division by zero)"),
         ("lacking:app", 1, "lacking needs not_there_at_all, which is not installed"),
         ("shop:runtime", 2, "shop:runtime is a Runtime with a store of its own"),
@@ -176,6 +194,10 @@ def test_an_app_that_cannot_be_is_told(
         (["run", "shop:app", "--backend", "curio"], "there are asyncio and trio"),
         (["run", "shop:app", "--log-level", "loud"], "there is no level 'loud'"),
         (["serve", "shop:app", "--read-key", "look"], "--read-key needs --key"),
+        (["serve", "shop:app", "--key", "é"], "--key (or PERDURE_KEY) has to be a text of"),
+        (["serve", "shop:app", "--key", "a", "--read-key", "é"], "--read-key (or PERDURE_READ_KEY"),
+        (["serve", "shop:app", "--key", "a", "--read-key", "a"], "give two keys"),
+        (["host", ".", "--key", "é"], "--key (or PERDURE_KEY) has to be a text of printable"),
     ],
 )
 def test_wrong_options_of_running_are_told(

@@ -72,17 +72,42 @@ def test_a_start_without_a_runtime_says_so(perdure: Any, path: Path) -> None:
     assert errors == f"perdure: no runtime runs {path}: it goes on when one does (`perdure run`)\n"
 
 
+@pytest.fixture
+def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a file that another decade wrote, and one that another system did."""
+    monkeypatch.chdir(tmp_path)
+    Path("latin").write_bytes('["é"]'.encode("latin-1"))
+    Path("marked").write_bytes('["é"]'.encode("utf-8-sig"))
+
+
+def test_standard_input_has_to_be_utf8(perdure: Any, hub: Any, in_a_folder: None) -> None:
+    said = perdure.refused(2, "start", "hello", "-", given=Path("latin").read_bytes())
+    assert "INPUT from stdin is no UTF-8 (byte 3): convert it" in said
+    perdure("start", "waits", "--id", "x")
+    said = perdure.refused(2, "raise", "x", "go", "-", given=b"\xff")
+    assert "DATA from stdin is no UTF-8 (byte 1): convert it" in said
+
+
+def test_a_byte_order_mark_does_no_harm(perdure: Any, hub: Any, in_a_folder: None) -> None:
+    given = Path("marked").read_bytes()
+    for source in ("@marked", "-"):
+        assert perdure("start", "hello", source, "--wait", given=given) == '["Hello, é!"]\n'
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["hello", "abc"], "INPUT is no JSON (Expecting value: line 1 column 1 (char 0)); a text"),
         (["hello", "NaN"], "INPUT is no JSON (NaN is no JSON)"),
         (["hello", "@nowhere"], "cannot read INPUT from nowhere"),
+        (["hello", "@latin"], "INPUT from latin is no UTF-8 (byte 3): convert it, as by `iconv"),
         (["hello", "--id", "a/b"], "'a/b' cannot be an id"),
         (["hello", "--tag", "a"], "Invalid value for --tag: 'a' is no key=value"),
         (["hello", "--at", "soon"], "Invalid value for --at: 'soon' is no time: write 2030-01-31"),
         ([], "Missing argument"),
     ],
 )
-def test_a_bad_start_is_told(perdure: Any, hub: Any, arguments: list[str], complaint: str) -> None:
+def test_a_bad_start_is_told(
+    perdure: Any, hub: Any, in_a_folder: None, arguments: list[str], complaint: str
+) -> None:
     assert complaint in perdure.refused(2, "start", *arguments)
