@@ -22,6 +22,7 @@ from ..actors.durable_http import (
     same_origin,
 )
 from ..actors.errors import HttpRequestError, PayloadTooLargeError, TokenNotAvailableError
+from .timely_http import Deadline, TimelyHandler
 
 CHUNK = 65_536
 
@@ -45,13 +46,12 @@ class _StayHome(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    """Speaks http and https only, through the proxies of the environment."""
+def _opener(timeout: float) -> urllib.request.OpenerDirector:
+    """Speaks http and https only, for so long, through the proxies of the environment."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler(),
-        urllib.request.HTTPHandler(),
-        urllib.request.HTTPSHandler(),
+        TimelyHandler(Deadline(timeout)),
         _StayHome(),
         urllib.request.HTTPErrorProcessor(),
         urllib.request.HTTPDefaultErrorHandler(),
@@ -102,7 +102,7 @@ def answer_of(request: DurableHttpRequest, headers: dict[str, str]) -> Any:
         request.uri, data, headers, method=request.method
     )
     try:
-        return _opener().open(asked, timeout=request.timeout)
+        return _opener(request.timeout).open(asked)
     except HTTPError as error:
         return error
     except (OSError, HTTPException, ValueError) as error:

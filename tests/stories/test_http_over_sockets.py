@@ -43,9 +43,9 @@ class Site:
     answers: dict[str, list[Answer]] = field(factory=dict[str, list[Answer]])
     asked: list[Asked] = field(factory=list[Asked])
     silent: Event = field(factory=Event)
-    """Answers to /silent wait until it is set, and those to /drip go on."""
+    """Answers to /silent wait until it is set, and those that drip go on."""
     gone: Event = field(factory=Event)
-    """Set when a client has left /drip."""
+    """Set when a client has left an answer that drips."""
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -66,7 +66,7 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             site.asked.append((self.command, self.path, dict(self.headers), body))
             if self.path == "/silent":
                 site.silent.wait(30)
-            if self.path == "/drip":
+            if self.path.startswith("/drip"):
                 self._drip()
                 return
             queue = site.answers.get(self.path, [(404, {}, b"")])
@@ -81,7 +81,11 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
 
         def _drip(self) -> None:
             self.send_response(200)
-            self.end_headers()
+            if self.path == "/drip":
+                self.end_headers()
+            else:
+                self.flush_headers()
+                self.wfile.write(b"X-Long: ")
             try:
                 while not site.silent.wait(0.005):
                     self.wfile.write(b".")
@@ -234,9 +238,10 @@ async def test_a_silent_server_times_out(site: Site) -> None:
     assert "0.1 s" in failure.message
 
 
-async def test_a_dripping_server_is_left(site: Site) -> None:
+@pytest.mark.parametrize("path", ["/drip", "/drip-headers"])
+async def test_a_dripping_server_is_left(site: Site, path: str) -> None:
     async with Runtime(app) as runtime:
-        failure = await failure_of(runtime, "GET", site.url("/drip"), timeout=0.1)
+        failure = await failure_of(runtime, "GET", site.url(path), timeout=0.1)
     assert failure.type == "TimeoutError"
     assert await anyio.to_thread.run_sync(site.gone.wait, 10)
 
