@@ -2,8 +2,8 @@
 
 At least once: an activity starts after the commit that asked for it, and is started again when the
 process dies before its outcome is durable. Its limits are those of the settings and of its
-definition: a job first gets all its places (of its definition, of the threads or processes), and
-then a worker. Each attempt has its own cancel scope and its own copy of the context variables.
+definition: a job first gets all its places (of its definition, of the threads, processes or HTTP
+calls), and then a worker. Each attempt has its own cancel scope and its own copy of the context variables.
 """
 
 import contextvars
@@ -25,6 +25,7 @@ from ..actors.activity_context import never
 from ..actors.app import App
 from ..actors.context import ActivityContext
 from ..actors.definitions import ActivityDefinition
+from ..actors.durable_http import HTTP_ACTIVITY
 from ..actors.errors import DefinitionNotFoundError
 from ..actors.failure import FailureDetails, details_of
 from ..actors.history import Payload, TaskCompleted, TaskFailed, TaskScheduled
@@ -109,7 +110,7 @@ class Activities:
     @property
     def waiting(self) -> int:
         """How many attempts are due and wait for a worker or a place."""
-        lines = (*self._places.values(), self._threads, self._processes)
+        lines = (*self._places.values(), self._threads, self._processes, self._http_calls)
         return len(self._queue) + sum(places.waiting for places in lines)
 
     @property
@@ -128,6 +129,7 @@ class Activities:
         self._context = contextvars.copy_context()
         self._threads: Places[Job] = Places(self._settings.activity_threads_max)
         self._processes: Places[Job] = Places(self._settings.activity_processes_max)
+        self._http_calls: Places[Job] = Places(self._settings.http_calls_max)
         # The places limit already, and know of threads that were left behind.
         self._unlimited = anyio.CapacityLimiter(math.inf)
 
@@ -205,9 +207,14 @@ class Activities:
                 own = self._places[definition.name] = Places(definition.max_concurrency)
             job.needs = (own,)
         if definition.executor != "loop":
-            shared = self._threads if definition.executor == "thread" else self._processes
-            job.needs = (*job.needs, shared)
+            job.needs = (*job.needs, self._shared_by(definition))
         self._seat(job)
+
+    def _shared_by(self, definition: ActivityDefinition) -> Places[Job]:
+        """The places of all that run outside the loop as this one does."""
+        if definition.name == HTTP_ACTIVITY:
+            return self._http_calls
+        return self._threads if definition.executor == "thread" else self._processes
 
     def _seat(self, job: Job) -> None:
         """Get it all its places, and then in front of a worker."""

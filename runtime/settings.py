@@ -58,6 +58,9 @@ class Settings:
     thread really ends, here and in `max_concurrency`."""
     activity_processes_max: int = field(factory=lambda: os.cpu_count() or 1, validator=_whole)
     """How many activities with `executor="process"` run at once."""
+    http_calls_max: int = field(default=100, validator=_whole)
+    """How many requests of `call_http` are on their way at once, each in a thread that is none of
+    `activity_threads_max`."""
     resident_max: int = field(default=20_000, validator=_whole)
     """How many idle actors stay in memory; others are brought back by replay."""
     entity_batch_max: int = field(default=5_000, validator=_whole)

@@ -7,6 +7,7 @@ from threading import Event, Thread
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 from attrs import define, field
@@ -236,6 +237,32 @@ async def test_a_silent_server_times_out(site: Site) -> None:
         failure = await failure_of(env, "GET", site.url("/silent"), timeout=0.1)
     assert failure.type == "TimeoutError"
     assert "0.1 s" in failure.message
+
+
+async def test_slow_servers_hold_no_activities_up(site: Site) -> None:
+    own = App()
+    own.include(app)
+
+    @own.activity
+    def quick() -> str:
+        return "quick"
+
+    @own.orchestration
+    async def work(ctx: OrchestrationContext) -> str:
+        return await ctx.call_activity(quick)
+
+    site.answer("/silent", 200)
+    async with Runtime(own, activity_threads_max=1, http_calls_max=2) as runtime:
+        slow = [
+            await runtime.client.start_new(call, "GET", site.url("/silent"), {}) for _ in range(3)
+        ]
+        with anyio.fail_after(10):
+            while len(site.asked) < 2:
+                await anyio.lowlevel.checkpoint()
+            assert await (await runtime.client.start_new(work)).result() == "quick"
+        assert len(site.asked) == 2
+        site.silent.set()
+        assert [(await instance.result()).status_code for instance in slow] == [200, 200, 200]
 
 
 @pytest.mark.parametrize("path", ["/drip", "/drip-headers"])
