@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
-from urllib.parse import urljoin, urlsplit
 
 from attrs import Factory, evolve, field, frozen
 
 from .retry import RetryPolicy
+from .uris import led_to, same_origin, sendable
 
 HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 HTTP_TIMEOUT = 100.0
@@ -23,7 +23,6 @@ POLL_INTERVAL_MIN = timedelta(seconds=1)
 POLL_INTERVAL_MAX = timedelta(days=1)
 ACCEPTED = 202
 
-_PORTS = {"http": 80, "https": 443}
 _CREDENTIALS = {"authorization", "cookie", "proxy-authorization", "x-functions-key"}
 _NOT_FOR_POLLS = {"x-functions-key", "content-length", "content-type", "transfer-encoding"}
 
@@ -54,15 +53,6 @@ class HttpRetryPolicy(RetryPolicy):
     """The statuses after which the request is sent again; none means every 4xx and 5xx."""
 
 
-def _checked_uri(_: object, __: object, uri: str) -> None:
-    parts = urlsplit(uri)
-    if parts.scheme.lower() not in _PORTS or not parts.hostname:
-        raise ValueError(f"an HTTP call goes to http://... or https://..., not to {uri!r}")
-    _ = parts.port  # Raises `ValueError` for one that is none.
-    if parts.username is not None:
-        raise ValueError("credentials in a URI would end up in logs; use headers or a TokenSource")
-
-
 def _upper(method: str) -> str:
     return method.upper()
 
@@ -77,7 +67,8 @@ class DurableHttpRequest:
     """What `call_http` sends."""
 
     method: str = field(converter=_upper, validator=_checked_method)
-    uri: str = field(validator=_checked_uri)
+    uri: str = field(converter=sendable)
+    """Spaces and what is not ASCII are quoted; raises `ValueError` for what cannot be sent."""
     headers: Mapping[str, str] = Factory(dict[str, str])
     content: str | None = None
     timeout: float = HTTP_TIMEOUT
@@ -161,28 +152,21 @@ class DurableHttpResponse:
         return cls(code, said.get("headers") or {}, said.get("content") or "")
 
 
-def same_origin(one: str, other: str) -> bool:
-    """Whether two URIs have scheme, host and port in common."""
-    return _origin(one) == _origin(other)
-
-
-def _origin(uri: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(uri)
-    scheme = parts.scheme.lower()
-    return scheme, parts.hostname, parts.port or _PORTS.get(scheme)
-
-
 def poll_of(
     request: DurableHttpRequest, response: DurableHttpResponse
 ) -> DurableHttpRequest | None:
     """The request that asks how a 202 goes on, or None when this response is the answer.
 
-    Raises `ValueError` for a `Location` that is not http or https.
+    Raises `ValueError` for a `Location` that leads nowhere; see `sendable`.
     """
     location = response.header("location")
     if not request.asynchronous_pattern or response.status_code != ACCEPTED or not location:
         return None
-    uri = urljoin(request.uri, location.strip())
+    try:
+        uri = led_to(request.uri, location)
+    except ValueError as error:
+        asked = request.uri.partition("?")[0]
+        raise ValueError(f"{asked} answered 202 with an unfit Location: {error}") from None
     stays = same_origin(request.uri, uri)
     dropped = _NOT_FOR_POLLS if stays else _NOT_FOR_POLLS | _CREDENTIALS | {"host"}
     headers = {k: v for k, v in request.headers.items() if k.casefold() not in dropped}

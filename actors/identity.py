@@ -27,6 +27,8 @@ def checked_instance_id(instance_id: str) -> str:
         )
     if instance_id.startswith("@"):
         raise InstanceIdError(instance_id, "ids that begin with '@' belong to entities")
+    if instance_id in {".", ".."}:
+        raise InstanceIdError(instance_id, "in the URLs of instances it means another place")
     if found := _FORBIDDEN.search(instance_id):
         raise InstanceIdError(
             instance_id, f"{found[0]!r} is not allowed; neither are / \\ # ? and control characters"

@@ -3,7 +3,8 @@
 At least once: an activity starts after the commit that asked for it, and is started again when the
 process dies before its outcome is durable. Its limits are those of the settings and of its
 definition: a job first gets all its places (of its definition, of the threads, processes or HTTP
-calls), and then a worker. Each attempt has its own cancel scope and its own copy of the context variables.
+calls), and then a worker. Each attempt has its own cancel scope and its own copy of the context
+variables.
 """
 
 import contextvars

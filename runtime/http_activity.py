@@ -19,9 +19,9 @@ from ..actors.durable_http import (
     HTTP_ACTIVITY,
     DurableHttpRequest,
     DurableHttpResponse,
-    same_origin,
 )
 from ..actors.errors import HttpRequestError, PayloadTooLargeError, TokenNotAvailableError
+from ..actors.uris import same_origin, sendable
 from .timely_http import Deadline, TimelyHandler
 
 CHUNK = 65_536
@@ -32,6 +32,16 @@ class _StayHome(urllib.request.HTTPRedirectHandler):
 
     max_redirections = 5
 
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Message
+    ) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)  # type: ignore[arg-type]
+        except ValueError:  # It leads nowhere.
+            return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(
         self,
         req: urllib.request.Request,
@@ -41,7 +51,9 @@ class _StayHome(urllib.request.HTTPRedirectHandler):
         headers: Message,
         newurl: str,
     ) -> urllib.request.Request | None:
-        if req.get_method() not in {"GET", "HEAD"} or not same_origin(req.full_url, newurl):
+        if req.get_method() not in {"GET", "HEAD"}:
+            return None
+        if not same_origin(req.full_url, sendable(newurl)):
             return None
         return super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]
 

@@ -52,8 +52,7 @@ class _Incoming(io.RawIOBase):
 class _Response(HTTPResponse):
     def __init__(self, deadline: Deadline, sock: socket.socket, *args: Any, **more: Any) -> None:
         super().__init__(sock, *args, **more)
-        raw = cast("io.RawIOBase", self.fp.detach())
-        self.fp = io.BufferedReader(_Incoming(deadline, sock, raw))
+        self.fp = io.BufferedReader(_Incoming(deadline, sock, self.fp.detach()))
 
 
 class _Connection(HTTPConnection):
@@ -84,7 +83,7 @@ class _Connection(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        self.sock.settimeout(self._deadline.left())
+        cast("socket.socket", self.sock).settimeout(self._deadline.left())
         super().send(data)
 
 

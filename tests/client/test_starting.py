@@ -185,7 +185,7 @@ async def test_scheduled_start_can_be_terminated(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", "@x", "@x@y", "a/b", "a\\b", "a#b", "a?b", "a\nb", "a\x85b", "a" * 257]
+    "bad", ["", "@x", "@x@y", "a/b", "a\\b", "a#b", "a?b", "a\nb", "a\x85b", "a" * 257, ".", ".."]
 )
 async def test_illegal_ids_are_refused(bad: str) -> None:
     async with Environment(app) as env:

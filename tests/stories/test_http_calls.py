@@ -150,23 +150,76 @@ async def test_a_location_of_another_scheme_fails() -> None:
 
 
 @pytest.mark.parametrize(
-    "uri",
+    ("uri", "text"),
     [
-        "ftp://a.example/",
-        "http:///x",
-        "/x",
-        "http://u:p@a.example/",
-        "http://a.example:99999/",
+        ("ftp://a.example/", "not to 'ftp://a.example/'"),
+        ("http:///x", "not to 'http:///x'"),
+        ("/x", "not to '/x'"),
+        ("http://u:hidden@a.example/x?q", "'http://***@a.example/x' would end up in logs"),
+        ("http://a.example:99999/", "'http://a.example:99999/' is no URI"),
+        ("http://[::1/", "'http://[::1/' is no URI"),
+        ("http://a.example/\nx", "has control characters: quote them"),
+        ("http://a b.example/", "has no host that could be reached"),
+        ("http://..\u00e4/", "has no host that could be reached"),
+        ("http://stra\u00dfe.example/", "write the one that is meant, xn--"),
     ],
 )
-async def test_an_unfit_uri_is_refused(uri: str) -> None:
+async def test_an_unfit_uri_is_refused(uri: str, text: str) -> None:
     async with Environment(app) as env:
         env.stub(HTTP, DurableHttpResponse(200))
         instance = await env.client.start_new(post, uri)
         with pytest.raises(OrchestrationFailedError) as failed:
             await instance.result()
-        assert failed.value.details.type == "ValueError"
+        details = failed.value.details
+        assert details.type == "ValueError"
+        assert text in details.message
+        assert "hidden" not in details.message
         assert requests(env) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "sent"),
+    [
+        ("http://a.example/a b?q=\u00e4#x y", "http://a.example/a%20b?q=%C3%A4#x%20y"),
+        ("http://a.example/%20%zz", "http://a.example/%20%25zz"),
+        ("http://B\u00fccher.example:81/", "http://xn--bcher-kva.example:81/"),
+        (" http://[::1]:80/x ", "http://[::1]:80/x"),
+        ("http://a.example/x;y=1,2?z=(a/b)'*!$&@:[]", "http://a.example/x;y=1,2?z=(a/b)'*!$&@:[]"),
+    ],
+)
+async def test_what_people_write_is_quoted(uri: str, sent: str) -> None:
+    async with Environment(app) as env:
+        env.stub(HTTP, DurableHttpResponse(200))
+        await (await env.client.start_new(post, uri)).result()
+        (request,) = requests(env)
+        assert request["uri"] == sent
+
+
+@pytest.mark.parametrize(
+    ("location", "polled"),
+    [
+        ("/a b", "/a%20b"),
+        ("/\u00c3\u00a4", "/%C3%A4"),  # UTF-8, as HTTP clients read it: by Latin-1
+        ("/\u00e4", "/%E4"),
+        ("/\u20ac", "/%E2%82%AC"),
+    ],
+)
+async def test_what_servers_write_is_quoted(location: str, polled: str) -> None:
+    async with Environment(app) as env:
+        env.stub(HTTP, script(accepted(location), DurableHttpResponse(200)))
+        await (await env.client.start_new(post, "http://a.example/x")).result()
+        assert requests(env)[1]["uri"] == f"http://a.example{polled}"
+
+
+@pytest.mark.parametrize("location", ["http://u:hidden@b.example/", "http://[b.example/"])
+async def test_an_unfit_location_says_whose(location: str) -> None:
+    async with Environment(app) as env:
+        env.stub(HTTP, accepted(location))
+        instance = await env.client.start_new(post, "http://a.example/x?secret")
+        text = "http://a.example/x answered 202 with an unfit Location: .*b.example"
+        with pytest.raises(OrchestrationFailedError, match=text) as failed:
+            await instance.result()
+        assert "hidden" not in failed.value.details.message
 
 
 async def test_a_crash_between_polls_repeats_nothing() -> None:

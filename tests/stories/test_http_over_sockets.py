@@ -73,10 +73,9 @@ def handler(site: Site) -> type[BaseHTTPRequestHandler]:
             queue = site.answers.get(self.path, [(404, {}, b"")])
             status, headers, content = queue.pop(0) if len(queue) > 1 else queue[0]
             self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            if "Content-Length" not in headers:
-                self.send_header("Content-Length", str(len(content)))
+            for name in headers.keys() - {"Content-Length"}:
+                self.send_header(name, headers[name])
+            self.send_header("Content-Length", headers.get("Content-Length", str(len(content))))
             self.end_headers()
             self.wfile.write(content)
 
@@ -254,7 +253,10 @@ async def test_slow_servers_hold_no_activities_up(site: Site) -> None:
     site.answer("/silent", 200)
     async with Runtime(own, activity_threads_max=1, http_calls_max=2) as runtime:
         slow = [
-            await runtime.client.start_new(call, "GET", site.url("/silent"), {}) for _ in range(3)
+            await runtime.client.start_new(
+                "call", "GET", site.url("/silent"), {}, returns=DurableHttpResponse
+            )
+            for _ in range(3)
         ]
         with anyio.fail_after(10):
             while len(site.asked) < 2:
@@ -328,6 +330,21 @@ async def test_a_redirect_elsewhere_is_an_answer(site: Site, other: Site) -> Non
         response = await answer_of(env, "GET", site.url("/old"))
     assert (response.status_code, response.header("location")) == (302, other.url("/new"))
     assert other.asked == []
+
+
+@pytest.mark.parametrize("location", ["http://u:p@127.0.0.1/", "http://127.0.0.1:x/", "http://["])
+async def test_a_redirect_nowhere_is_an_answer(site: Site, location: str) -> None:
+    site.answer("/old", 302, Location=location)
+    async with Environment(app) as env:
+        response = await answer_of(env, "GET", site.url("/old"))
+    assert (response.status_code, response.header("location")) == (302, location)
+
+
+async def test_a_uri_with_spaces_is_sent(site: Site) -> None:
+    site.answer("/old%20%C3%A4", 302, Location="/new b")
+    site.answer("/new%20b", 200, b"moved")
+    async with Environment(app) as env:
+        assert (await answer_of(env, "GET", site.url("/old ä"))).content == "moved"
 
 
 async def test_a_circle_of_redirects_ends(site: Site) -> None:
