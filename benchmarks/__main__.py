@@ -1,42 +1,45 @@
 """The command line: which workloads, how much of them, and how the figures are shown."""
 
 import argparse
-import multiprocessing
 import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
+from importlib.util import find_spec
 
 import orjson
-from attrs import asdict, evolve, fields
+from attrs import evolve
 
-from .bench import Row, Sizes
-from .workloads import WORKLOADS, measure, tune_collector
+from perdure.cli.bench.figures import COLUMNS, Beside, Figures, extras, number
 
-BACKENDS = ("asyncio", "trio")
+from .alternating import alone, alternating, task
+from .bench import Sizes
+from .workloads import BACKENDS, WORKLOADS
+
+WIDTHS = [11 if column.words else max(9, len(column.heading)) for column in COLUMNS]
+BESIDE = ("lowest", "highest", "of floor")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the arguments ask for, one after another."""
     asked = _parser().parse_args(arguments)
-    show: Callable[[Row], None] = _json_line if asked.json else _table_line
+    tasks = [
+        task(name, _sizes(name, asked), asked.store, asked.backend)
+        for name in asked.workloads or WORKLOADS
+    ]
     if not asked.json:
-        print("  ".join(_heading(name) for name in _columns()))
-    for name in asked.workloads or WORKLOADS:
-        sizes = _sizes(name, asked.count, asked.concurrency, asked.steps)
-        show(_measure_alone(name, sizes, asked.store, asked.backend))
+        headings = [column.heading for column in COLUMNS]
+        _print_line([*headings, *BESIDE] if asked.repeat else headings)
+    for each in tasks:
+        if asked.repeat:
+            _show_beside(alternating(each, asked.repeat, _tell), as_json=asked.json)
+        else:
+            row = alone(each.workload, each.sizes, each.store, each.backend)
+            _show(row, as_json=asked.json)
 
 
-def _sizes(name: str, count: int | None, concurrency: int | None, steps: int | None) -> Sizes:
-    given = {"count": count, "concurrency": concurrency, "steps": steps}
+def _sizes(name: str, asked: argparse.Namespace) -> Sizes:
+    given = {"count": asked.count, "concurrency": asked.concurrency, "steps": asked.steps}
     changes = {key: value for key, value in given.items() if value is not None}
     return evolve(WORKLOADS[name].sizes, **changes)
-
-
-def _measure_alone(name: str, sizes: Sizes, store: str, backend: str) -> Row:
-    """Measure in a process of its own, where no earlier workload has left memory behind."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=tune_collector) as process:
-        return process.submit(measure, name, sizes, store, backend).result()
 
 
 # What is asked for
@@ -68,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         help="memory, sqlite (a temporary file, the default) or the URL of a store; "
         "a hub in PostgreSQL that the URL does not name is new, and dropped afterwards",
     )
-    parser.add_argument("--backend", choices=BACKENDS, default="asyncio")
+    parser.add_argument("--backend", type=_backend, default="asyncio", help=", ".join(BACKENDS))
+    parser.add_argument(
+        "--repeat",
+        type=_positive,
+        help="measure each as often, every time right after its floor, and show medians",
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object per line")
     return parser
 
@@ -77,6 +85,15 @@ def _workload(text: str) -> str:
     if text not in WORKLOADS:
         known = ", ".join(WORKLOADS)
         raise argparse.ArgumentTypeError(f"there is no workload {text!r}, only {known}")
+    return text
+
+
+def _backend(text: str) -> str:
+    if text not in BACKENDS:
+        known = ", ".join(BACKENDS)
+        raise argparse.ArgumentTypeError(f"invalid choice: {text!r} (choose from {known})")
+    if "uvloop" in text and find_spec("uvloop") is None:
+        raise argparse.ArgumentTypeError("uvloop is not installed: pip install uvloop")
     return text
 
 
@@ -98,23 +115,44 @@ def _store(text: str) -> str:
 # How it is shown
 
 
-def _columns() -> list[str]:
-    return [column.name for column in fields(Row)]
+def _show(row: Figures, *, as_json: bool, beside: Sequence[str] = ()) -> None:
+    if as_json:
+        _print_json(row.document())
+        return
+    _print_line([*(column.text(row) for column in COLUMNS), *beside])
+    if row.extra:
+        print(f"  {extras(row)}", flush=True)
 
 
-def _heading(name: str) -> str:
-    return name.ljust(10) if name in {"workload", "store", "backend"} else name.rjust(12)
+def _show_beside(found: Beside, *, as_json: bool) -> None:
+    if as_json:
+        _print_json(found.document())
+        return
+    _show(
+        found.middle,
+        as_json=False,
+        beside=(number(found.slowest), number(found.fastest), number(found.ratio, 2)),
+    )
 
 
-def _table_line(row: Row) -> None:
-    values = [getattr(row, name) for name in _columns()]
-    texts = [v.ljust(10) if isinstance(v, str) else f"{v:>12,}" for v in values]
-    print("  ".join(texts), flush=True)
+def _print_line(cells: Sequence[str]) -> None:
+    texts = [
+        cell.ljust(width) if column.words else cell.rjust(width)
+        for cell, width, column in zip(cells, WIDTHS, COLUMNS, strict=False)
+    ]
+    print("  ".join([*texts, *(cell.rjust(9) for cell in cells[len(COLUMNS) :])]), flush=True)
 
 
-def _json_line(row: Row) -> None:
-    sys.stdout.write(orjson.dumps(asdict(row)).decode() + "\n")
+def _print_json(document: object) -> None:
+    sys.stdout.write(orjson.dumps(document).decode() + "\n")
     sys.stdout.flush()
+
+
+def _tell(text: str) -> None:
+    """Show what is measured now, where somebody looks on."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{text} ")
+        sys.stderr.flush()
 
 
 if __name__ == "__main__":

@@ -1,161 +1,18 @@
-"""floor: the durable steps of `hello` written by hand, which is the limit to compare with.
+"""floor: the durable steps of `hello` written by hand, which is the limit to compare with."""
 
-Each of the crowd awaits `steps` durable steps one after another per "orchestration". A step
-appends one log row of about 120 bytes and updates one instance row; one thread writes all that is
-queued as one transaction: of SQLite (WAL, FULL), or of PostgreSQL in one round trip. No user code,
-no recovery.
-"""
-
-import queue
-import sqlite3
-import threading
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-
-import anyio
-import orjson
-import sniffio
+from perdure.cli.bench.floor import opening_of, run_floor
 
 from .bench import Bench
-
-TABLES = """
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    DROP TABLE IF EXISTS log;
-    DROP TABLE IF EXISTS instance;
-    CREATE TABLE log (
-        instance TEXT, sequence INTEGER, body TEXT, PRIMARY KEY (instance, sequence)
-    ) STRICT, WITHOUT ROWID;
-    CREATE TABLE instance (id TEXT NOT NULL UNIQUE, sequence INTEGER NOT NULL) STRICT;
-"""
-BODY = "x" * 88
-"""With its key of 32 hex digits, which is that of the store's rows, a log row has 120 bytes."""
-
-Step = tuple[str, int]
-Post = Callable[[Callable[[], object]], object]
-Write = Callable[[list[Step]], object]
-Opening = Callable[[], AbstractContextManager[Write]]
-
-
-@contextmanager
-def sqlite_log(path: str) -> Generator[Write, None, None]:
-    """Open a file, to write steps as one transaction."""
-    append = "INSERT INTO log VALUES (?, ?, ?)"
-    update = (
-        "INSERT INTO instance VALUES (?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence"
-    )
-    database = sqlite3.connect(path, isolation_level=None)
-    database.executescript(TABLES)
-
-    def write(steps: list[Step]) -> None:
-        database.execute("BEGIN IMMEDIATE")
-        database.executemany(append, [(*step, BODY) for step in steps])
-        database.executemany(update, steps)
-        database.execute("COMMIT")
-
-    yield write
-    database.close()
-
-
-@contextmanager
-def postgres_log(url: str) -> Generator[Write, None, None]:
-    """Make tables in a database, to write steps as one transaction."""
-    import psycopg  # noqa: PLC0415 - only where it is measured
-
-    given = "json_to_recordset(%s::json) AS given (i text, s bigint, b text)"
-    append = f"INSERT INTO floor_log SELECT i, s, b FROM {given}"  # noqa: S608 - it is our own text
-    update = (
-        f"INSERT INTO floor_instance SELECT i, s FROM {given}"  # noqa: S608
-        " ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence"
-    )
-    with psycopg.connect(url, autocommit=True) as link:
-        link.execute("DROP TABLE IF EXISTS floor_log, floor_instance")
-        link.execute(
-            "CREATE TABLE floor_log (instance text, sequence bigint, body text,"
-            " PRIMARY KEY (instance, sequence))"
-        )
-        link.execute("CREATE TABLE floor_instance (id text PRIMARY KEY, sequence bigint NOT NULL)")
-
-        def write(steps: list[Step]) -> None:
-            document = orjson.dumps([{"i": i, "s": s, "b": BODY} for i, s in steps]).decode()
-            with link.pipeline():
-                link.execute("BEGIN")
-                link.execute(append.encode(), (document,), prepare=True)
-                link.execute(update.encode(), (document,), prepare=True)
-                link.execute("COMMIT")
-
-        yield write
-        link.execute("DROP TABLE floor_log, floor_instance")
-
-
-class Log:
-    """The thread that writes, and those who wait for it."""
-
-    def __init__(self, opening: Opening, post: Post) -> None:
-        self.commits = 0
-        self._post = post
-        self._queue: queue.SimpleQueue[tuple[Step, anyio.Event] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, args=(opening,))
-        self._thread.start()
-
-    async def step(self, instance: str, sequence: int) -> None:
-        """Return when the step is durable."""
-        durable = anyio.Event()
-        self._queue.put(((instance, sequence), durable))
-        await durable.wait()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _write(self, opening: Opening) -> None:
-        with opening() as write:
-            while (first := self._queue.get()) is not None:
-                taken = [first]
-                while not self._queue.empty() and (more := self._queue.get()) is not None:
-                    taken.append(more)
-                write([step for step, _ in taken])
-                self.commits += 1
-                self._post(partial(_wake, taken))
-
-
-def _wake(taken: list[tuple[Step, anyio.Event]]) -> None:
-    for _, durable in taken:
-        durable.set()
-
-
-def _loop_door() -> Post:
-    if sniffio.current_async_library() == "trio":
-        import trio  # noqa: PLC0415 - only where it is what runs
-
-        return trio.lowlevel.current_trio_token().run_sync_soon
-    import asyncio  # noqa: PLC0415
-
-    return asyncio.get_running_loop().call_soon_threadsafe
 
 
 async def run(bench: Bench) -> int:
     """Give the number of "orchestrations"."""
-    log = Log(_opening(bench), _loop_door())
-
-    async def one(number: int) -> None:
-        instance = f"{number:032x}"
-        for sequence in range(bench.sizes.steps):
-            await log.step(instance, sequence)
-
-    try:
-        with bench.clock(lambda: log.commits):
-            await bench.crowd(one)
-    finally:
-        log.close()
-    return bench.sizes.count
-
-
-def _opening(bench: Bench) -> Opening:
-    if bench.kind == "memory":
-        return partial(sqlite_log, ":memory:")
-    if bench.kind.startswith("postgresql://"):
-        return partial(postgres_log, bench.kind)
-    return partial(sqlite_log, f"{bench.url.removeprefix('sqlite:///')}.floor")
+    sizes = bench.sizes
+    await run_floor(
+        bench.meter,
+        opening_of(bench.url),
+        count=sizes.count,
+        concurrency=sizes.concurrency,
+        steps=sizes.steps,
+    )
+    return sizes.count

@@ -68,11 +68,11 @@ async def run(bench: Bench) -> int:
     gate.open, gate.all_came, gate.arrivals = True, anyio.Event(), []
     begin = time.perf_counter()
     commits = 0
-    with bench.clock(lambda: commits):
+    with bench.meter.clock(lambda: commits):
         async with bench.runtime(app, **settings) as runtime:
             await gate.all_came.wait()
         commits = runtime.partition.pipeline.commits
-    bench.latencies[:] = [arrival - begin for arrival in gate.arrivals]
+    bench.meter.latencies[:] = [arrival - begin for arrival in gate.arrivals]
     async with bench.runtime(app) as runtime:
         ended = (await runtime.client.count()).get(Status.COMPLETED, 0)
         if ended < count:

@@ -31,6 +31,6 @@ async def run(bench: Bench) -> int:
     async def one(_: int) -> None:
         replay(app, history)
 
-    with bench.clock(lambda: 0):
+    with bench.meter.clock(lambda: 0):
         await bench.crowd(one)
     return bench.sizes.count * bench.sizes.steps

@@ -34,7 +34,7 @@ async def run(bench: Bench) -> int:
             instance = await runtime.client.start_new("sequence", bench.sizes.steps)
             await instance.result()
 
-        with bench.clock(lambda: runtime.partition.pipeline.commits):
+        with bench.clock(runtime):
             await bench.crowd(one)
-    bench.latencies[:] = [later - earlier for earlier, later in pairwise(at)]
+    bench.meter.latencies[:] = [later - earlier for earlier, later in pairwise(at)]
     return bench.sizes.count * bench.sizes.steps

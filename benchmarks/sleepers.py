@@ -26,10 +26,10 @@ async def run(bench: Bench) -> int:
             await runtime.client.start_new(sleeper)
 
         await bench.crowd(one)
-    bench.latencies.clear()
+    bench.meter.latencies.clear()
     commits = 0
-    with bench.clock(lambda: commits):
+    with bench.meter.clock(lambda: commits):
         async with bench.runtime(app) as runtime:
             commits = runtime.partition.pipeline.commits
-    bench.latencies.append(bench.seconds)
+    bench.meter.latencies.append(bench.meter.seconds)
     return bench.sizes.count

@@ -4,9 +4,12 @@ import gc
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
 from attrs import frozen
+
+from perdure.cli.bench.figures import Figures
 
 from . import (
     calls,
@@ -22,7 +25,16 @@ from . import (
     timers,
     transfer,
 )
-from .bench import Bench, Row, Sizes
+from .bench import Bench, Sizes
+
+Amount = Callable[[Sizes], float]
+BesideIt = Callable[[Sizes], Sizes]
+BACKENDS: dict[str, tuple[str, dict[str, Any]]] = {
+    "asyncio": ("asyncio", {}),
+    "asyncio+uvloop": ("asyncio", {"use_uvloop": True}),
+    "trio": ("trio", {}),
+}
+"""What `anyio.run` is told."""
 
 
 @frozen
@@ -31,29 +43,94 @@ class Workload:
 
     run: Callable[[Bench], Awaitable[int]]
     """Gives how many things were done."""
-    sizes: Sizes
     about: str
+    sizes: Sizes
+    events: Amount
+    """How many events one thing has."""
+    floor: BesideIt | None = None
+    """The floor whose "orchestration" is one thing by hand; None when there is no such floor."""
 
 
-def _workload(
-    run: Callable[[Bench], Awaitable[int]], about: str, count: int, concurrency: int, steps: int
-) -> Workload:
-    return Workload(run, Sizes(count, concurrency, steps), about)
+def _each(steps: int) -> BesideIt:
+    """The floor for things of so many durable steps, as many in flight as there are."""
+    return lambda sizes: _floor_sizes(sizes.concurrency, steps)
 
 
+def _floor_sizes(concurrency: int, steps: int) -> Sizes:
+    return Sizes(min(10_000, max(500, 100 * concurrency)), concurrency, steps)
+
+
+# The start and the end of an orchestration are events too, and its steps have a part in them.
 WORKLOADS = {
-    "floor": _workload(floor.run, "durable steps written by hand", 10_000, 100, 3),
-    "hello": _workload(hello.run, "orchestrations of STEPS activities in a row", 5_000, 100, 3),
-    "fanout": _workload(fanout.run, "STEPS activities at once", 5, 1, 1_000),
-    "signals": _workload(signals.run, "signals to one entity", 10_000, 50, 1),
-    "calls": _workload(calls.run, "calls of one entity", 10_000, 50, 1),
-    "transfer": _workload(transfer.run, "locked moves between STEPS accounts", 1_000, 50, 100),
-    "timers": _workload(timers.run, "STEPS timers of 1 ms in a row", 2_000, 100, 3),
-    "events": _workload(events.run, "STEPS external events in a row", 2_000, 100, 3),
-    "recovery": _workload(recovery.run, "orchestrations after a crash", 2_000, 100, 3),
-    "sequence": _workload(sequence.run, "one orchestration of STEPS activities", 1, 1, 5_000),
-    "replay": _workload(replay.run, "steps replayed from the history", 5, 1, 5_000),
-    "sleepers": _workload(sleepers.run, "sleeping orchestrations at the start", 5_000, 100, 1),
+    "floor": Workload(
+        floor.run, "durable steps written by hand", Sizes(10_000, 100, 3), lambda s: s.steps
+    ),
+    "hello": Workload(
+        hello.run,
+        "orchestrations of STEPS activities in a row",
+        Sizes(5_000, 100, 3),
+        lambda s: 2 * s.steps + 2,
+        lambda s: _floor_sizes(s.concurrency, s.steps),
+    ),
+    "fanout": Workload(
+        fanout.run,
+        "STEPS activities at once",
+        Sizes(5, 1, 1_000),
+        lambda s: 2 + 2 / s.steps,
+        lambda s: _floor_sizes(min(1_000, s.concurrency * s.steps), 1),
+    ),
+    "signals": Workload(
+        signals.run, "signals to one entity", Sizes(10_000, 50, 1), lambda _: 1, _each(1)
+    ),
+    "calls": Workload(
+        calls.run, "calls of one entity", Sizes(10_000, 50, 1), lambda _: 2, _each(1)
+    ),
+    "transfer": Workload(
+        transfer.run,
+        "locked moves between STEPS accounts",
+        Sizes(1_000, 50, 100),
+        lambda _: 10,
+        _each(3),
+    ),
+    "timers": Workload(
+        timers.run,
+        "STEPS timers of 1 ms in a row",
+        Sizes(2_000, 100, 3),
+        lambda s: 2 + 2 / s.steps,
+        _each(1),
+    ),
+    "events": Workload(
+        events.run,
+        "STEPS external events in a row",
+        Sizes(2_000, 100, 3),
+        lambda s: 1 + 2 / s.steps,
+        _each(1),
+    ),
+    "recovery": Workload(
+        recovery.run,
+        "orchestrations after a crash",
+        Sizes(2_000, 100, 3),
+        lambda _: 2,
+    ),
+    "sequence": Workload(
+        sequence.run,
+        "one orchestration of STEPS activities",
+        Sizes(1, 1, 5_000),
+        lambda s: 2 + 2 / s.steps,
+        _each(1),
+    ),
+    "replay": Workload(
+        replay.run,
+        "steps replayed from the history",
+        Sizes(5, 1, 5_000),
+        lambda s: 2 + 2 / s.steps,
+    ),
+    "sleepers": Workload(
+        sleepers.run,
+        "sleeping orchestrations at the start",
+        Sizes(5_000, 100, 1),
+        lambda _: 1,
+    ),
 }
 
 
@@ -63,13 +140,14 @@ def tune_collector() -> None:
     gc.freeze()
 
 
-def measure(name: str, sizes: Sizes, store: str, backend: str) -> Row:
+def measure(name: str, sizes: Sizes, store: str, backend: str) -> Figures:
     """Run one workload in this process."""
     workload = WORKLOADS[name]
+    library, options = BACKENDS[backend]
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder:
         bench = Bench(sizes, store, Path(folder))
         try:
-            n = anyio.run(workload.run, bench, backend=backend)
+            n = anyio.run(workload.run, bench, backend=library, backend_options=options)
         finally:
             bench.close()
-        return bench.row(name, backend, n)
+        return bench.figures(name, backend, n, workload.events(sizes))

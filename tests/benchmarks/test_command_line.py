@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from attrs import fields
 from benchmarks.__main__ import main
-from benchmarks.bench import Row
+
+from perdure.cli.bench.figures import COLUMNS, Figures
 
 ROOT = Path(__file__).parents[2]
-KEYS = [field.name for field in fields(Row)]
+KEYS = [field.name for field in fields(Figures)]
+BESIDE_KEYS = ["repeat", "per_second_min", "per_second_max", "floor_per_second", "floor_ratio"]
 
 
 def bench(*arguments: str) -> str:
@@ -37,9 +39,23 @@ def test_json_lines_have_one_object_per_workload() -> None:
 def test_the_table_has_a_heading_and_lines(tmp_path: Path) -> None:
     place = f"sqlite:///{tmp_path / 'kept.db'}"
     heading, line = bench("calls", "--count=2", "--store", place).splitlines()
-    assert heading.split() == KEYS
+    assert heading.split() == " ".join(column.heading for column in COLUMNS).split()
     assert line.split()[:5] == ["calls", place, "asyncio", "2", "50"]
     assert (tmp_path / "kept.db").exists()
+
+
+def test_repeating_shows_medians_beside_the_floor() -> None:
+    (line,) = bench("hello", "--repeat=2", "--count=3", "--concurrency=2", "--json").splitlines()
+    row = json.loads(line)
+    assert list(row) == [*KEYS, *BESIDE_KEYS]
+    assert row["repeat"] == 2
+    assert row["per_second_min"] <= row["per_second"] <= row["per_second_max"]
+    assert row["floor_ratio"] > 0
+
+
+def test_uvloop_is_a_backend_of_its_own() -> None:
+    (line,) = bench("hello", "--count=1", "--backend=asyncio+uvloop", "--json").splitlines()
+    assert json.loads(line)["backend"] == "asyncio+uvloop"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +65,7 @@ def test_the_table_has_a_heading_and_lines(tmp_path: Path) -> None:
         (["hello", "--count=0"], "'0' is not a whole number above 0"),
         (["hello", "--steps=many"], "'many' is not a whole number above 0"),
         (["--store=redis://here"], "'redis://here' is not memory, sqlite, sqlite:///"),
+        (["--repeat=0"], "'0' is not a whole number above 0"),
         (["--backend=curio"], "invalid choice: 'curio'"),
         (["--speed=9"], "unrecognized arguments: --speed=9"),
     ],

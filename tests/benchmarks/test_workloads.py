@@ -5,9 +5,10 @@ from pathlib import Path
 import anyio
 import pytest
 from attrs import fields
-from benchmarks.bench import Bench, Row, Sizes, percentile
+from benchmarks.bench import Bench, Sizes
 from benchmarks.workloads import WORKLOADS
 
+from perdure.cli.bench.figures import Figures
 from private_postgres import PrivatePostgres
 
 KEYS = [
@@ -23,6 +24,11 @@ KEYS = [
     "peak_rss_mb",
     "commits",
     "cpu_seconds",
+    "events",
+    "cpu_us_per_event",
+    "bytes_written",
+    "bytes_per_event",
+    "extra",
 ]
 THINGS_DONE = {
     "floor": 3,
@@ -62,18 +68,16 @@ async def test_a_workload_measures_what_was_done(
             n = await WORKLOADS[name].run(bench)
     finally:
         bench.close()
-    row = bench.row(name, "here", n)
+    row = bench.figures(name, "here", n, 2)
     assert (row.workload, row.store, row.backend) == (name, kind, "here")
     assert row.n == THINGS_DONE[name]
     assert row.per_second > 0
     assert row.p50_ms <= row.p99_ms
+    assert row.events == 2 * n
     assert (row.commits == 0) == (name in WITHOUT_COMMITS)
+    if name not in WITHOUT_COMMITS:
+        assert (row.bytes_written > 0) == (kind != "memory")
 
 
 def test_a_row_has_the_keys_of_the_contract() -> None:
-    assert [field.name for field in fields(Row)] == KEYS
-
-
-@pytest.mark.parametrize(("part", "value"), [(0.5, 50.0), (0.99, 99.0), (1.0, 100.0)])
-def test_a_percentile_is_one_of_the_values(part: float, value: float) -> None:
-    assert percentile([float(n) for n in range(100, 0, -1)], part) == value
+    assert [field.name for field in fields(Figures)] == KEYS
