@@ -9,6 +9,9 @@ from attrs import Factory, frozen
 STACK_CHARACTERS_MAX = 16_384
 INNER_DEPTH_MAX = 8
 
+_ENGINE = {"perdure", "anyio", "trio", "outcome", "asyncio", "threading", "concurrent", "cattrs"}
+"""The packages through which user code is called."""
+
 
 ExceptionClass = type[BaseException]
 
@@ -22,7 +25,8 @@ class FailureDetails:
     message: str
     """The exception's own text."""
     stack: str | None = None
-    """The traceback as text, at most `STACK_CHARACTERS_MAX` characters of its end."""
+    """The traceback as text from the user's own frames on, at most `STACK_CHARACTERS_MAX`
+    characters of its end."""
     inner: "FailureDetails | None" = None
     """What caused it: the `__cause__`, or the failure of the task that was awaited."""
     non_retriable: bool = False
@@ -71,8 +75,21 @@ def _message(error: BaseException) -> str:
 
 
 def _stack(error: BaseException) -> str:
-    lines = traceback.format_exception(type(error), error, error.__traceback__, chain=False)
-    return storable("".join(lines)[-STACK_CHARACTERS_MAX:])
+    told = traceback.TracebackException.from_exception(error, compact=True)
+    _begin_with_the_user(told, error)
+    return storable("".join(told.format(chain=False))[-STACK_CHARACTERS_MAX:])
+
+
+def _begin_with_the_user(told: traceback.TracebackException, error: BaseException) -> None:
+    """Leave out the frames that called the user's code, unless there are no others."""
+    frames = traceback.walk_tb(error.__traceback__)
+    modules = (str(frame.f_globals.get("__name__")) for frame, _ in frames)
+    users = (n for n, name in enumerate(modules) if name.partition(".")[0] not in _ENGINE)
+    del told.stack[: next(users, 0)]
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        for inner, raised in zip(told.exceptions or (), group.exceptions, strict=False):
+            _begin_with_the_user(inner, raised)
 
 
 def storable(text: str) -> str:

@@ -45,6 +45,8 @@ class Recipient(Protocol):
     """How many events it takes at once."""
     busy: bool
     """Whether it is working, and not only waiting for a time to come."""
+    expected: tuple[type[BaseException], ...]
+    """What it may fail with at any time: then a text says all, and needs no traceback."""
 
     def wants(self, event: LifecycleEvent) -> bool:
         """Whether it is interested."""
@@ -59,6 +61,7 @@ class Called:
     """A Python function that is told."""
 
     together_max = 1
+    expected: tuple[type[BaseException], ...] = ()
 
     def __init__(self, hook: Hook) -> None:
         self.name = getattr(hook, "__qualname__", repr(hook))
@@ -161,9 +164,15 @@ class Line:
             self.told += len(events)
         else:
             self.failed += len(events)
-            last = events[-1]
-            text = "hook %s failed for %s %s"
-            logger.error(text, self.name, last.instance_id, last.kind.value, exc_info=error)
+            self._say_failed(events[-1], error)
+
+    def _say_failed(self, last: LifecycleEvent, error: BaseException) -> None:
+        who = self.name, last.instance_id, last.kind.value
+        if isinstance(error, self.recipient.expected):
+            text = "hook %s failed for %s %s: %s; %d events failed so far"
+            logger.error(text, *who, error, self.failed)
+        else:
+            logger.error("hook %s failed for %s %s", *who, exc_info=error)
 
     async def drained(self) -> None:
         """Return once nothing waits."""

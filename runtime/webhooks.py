@@ -136,6 +136,7 @@ class Sender:
     """Sends to one webhook, in a thread that no activity could need."""
 
     together_max = TOGETHER_MAX
+    expected: tuple[type[BaseException], ...] = (HttpRequestError, TimeoutError)
 
     def __init__(self, webhook: Webhook, hub: str, clock: Clock) -> None:
         self.name = webhook.url.partition("?")[0]

@@ -65,7 +65,7 @@ NEW_ID: Schema = {
     "type": "string",
     "minLength": 1,
     "maxLength": INSTANCE_ID_CHARACTERS_MAX,
-    "pattern": r"^(?!\.\.?$)[^@/\\#?\u0000-\u001f\u007f-\u009f][^/\\#?\u0000-\u001f\u007f-\u009f]*$",
+    "pattern": r"^(?!@|\.\.?$)[^/\\#?\u0000-\u001f\u007f-\u009f]*$",
 }
 """What `checked_instance_id` lets pass."""
 

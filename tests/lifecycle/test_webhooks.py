@@ -191,8 +191,12 @@ async def test_a_refusal_is_logged_and_counted(
         await env.advance(timedelta(seconds=5))
         (line,) = env.runtime.hooks.lines
     assert (len(receiver.received), line.told, line.failed) == (attempts, 0, 1)
-    (error,) = [record.exc_info for record in caplog.records if record.exc_info]
-    assert f"status {statuses[0]}" in str(error[1])
+    (record,) = [record for record in caplog.records if record.name == "perdure.hooks"]
+    assert record.exc_info is None
+    problem = f"POST {receiver.url}: status {statuses[0]}"
+    assert record.getMessage() == (
+        f"hook {receiver.url} failed for a started: {problem}; 1 events failed so far"
+    )
 
 
 async def test_nobody_listening_harms_no_instance(receiver: Receiver) -> None:
