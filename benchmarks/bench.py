@@ -77,6 +77,10 @@ class Bench:
         """A runtime over the store, which outlives it."""
         return Runtime(app, store=self.store, **settings)
 
+    def key(self) -> str:
+        """A new key for an entity."""
+        return uuid4().hex
+
     def close(self) -> None:
         """Close the store."""
         if self._store is not None:

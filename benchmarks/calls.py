@@ -1,7 +1,5 @@
 """calls: a crowd of clients calls one hot entity, each waiting for its answers."""
 
-from uuid import uuid4
-
 from .accounts import Account, app
 from .bench import Bench
 
@@ -9,7 +7,7 @@ from .bench import Bench
 async def run(bench: Bench) -> int:
     """Give the number of calls."""
     async with bench.runtime(app) as runtime:
-        account = runtime.client.entity(Account, uuid4().hex)
+        account = runtime.client.entity(Account, bench.key())
 
         async def one(_: int) -> None:
             await account.call(Account.deposit, 1)

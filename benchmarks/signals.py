@@ -1,7 +1,5 @@
 """signals: a crowd of clients signals one hot entity; over when it has taken all of them."""
 
-from uuid import uuid4
-
 from .accounts import Account, app
 from .bench import Bench
 
@@ -9,7 +7,7 @@ from .bench import Bench
 async def run(bench: Bench) -> int:
     """Give the number of signals."""
     async with bench.runtime(app) as runtime:
-        account = runtime.client.entity(Account, uuid4().hex)
+        account = runtime.client.entity(Account, bench.key())
 
         async def one(_: int) -> None:
             await account.signal(Account.deposit, 1)

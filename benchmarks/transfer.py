@@ -1,7 +1,6 @@
 """transfer: orchestrations that lock two of `steps` accounts and move money between them."""
 
 import random
-from uuid import uuid4
 
 from .accounts import Account, Order, app, transfer
 from .bench import Bench
@@ -9,7 +8,7 @@ from .bench import Bench
 
 async def run(bench: Bench) -> int:
     """Give the number of transfers."""
-    accounts = [uuid4().hex for _ in range(max(2, bench.sizes.steps))]
+    accounts = [bench.key() for _ in range(max(2, bench.sizes.steps))]
     # The same pairs in every run, so that runs compare.
     draw = random.Random(1)  # noqa: S311
     pairs = [draw.sample(accounts, 2) for _ in range(bench.sizes.count)]
