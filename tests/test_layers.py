@@ -18,6 +18,7 @@ HOMES = {
     "runtime/functions": "perdure.functions",
     "runtime/telemetry": "perdure.telemetry",
     "runtime/lint": "perdure.lint",
+    "runtime/pytest_plugin": "pytest_perdure",
     "actors": "perdure.actors",
     "persistence": "perdure.persistence",
     "runtime": "perdure.runtime",
@@ -33,6 +34,7 @@ MAY_IMPORT = {
     "telemetry": {"telemetry", "face", "runtime", "persistence", "actors"},
     "functions": {"functions", "http", "face", "runtime", "persistence", "actors"},
     "cli": {"cli", "functions", "http", "lint", "face", "runtime", "persistence", "actors"},
+    "pytest_perdure": {"pytest_perdure", "testing", "face"},
     # `python -m perdure` lies beside the face, and above everything.
     "__main__": {"cli"},
 }
@@ -75,6 +77,8 @@ class Module:
 
 def row_of(name: str) -> str:
     """Say on which row of the house a module of ours lives."""
+    if name in MAY_IMPORT:
+        return name
     second = name.split(".")[1] if "." in name else ""
     return second if second in MAY_IMPORT else "face"
 

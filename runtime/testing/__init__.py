@@ -1,8 +1,31 @@
-"""The test kit: an App in memory under virtual time, activity stubs, and offline replay."""
+"""The test kit: an App in memory under virtual time, activity stubs, crashes, offline replay."""
 
 from .clock import VirtualClock as VirtualClock
+from .crash_point import CrashPoint as CrashPoint
+from .crash_points import CrashPointError as CrashPointError
+from .crash_points import CrashReport as CrashReport
+from .crash_points import crash_everywhere as crash_everywhere
+from .end_state import EndState as EndState
+from .end_state import EntityEnd as EntityEnd
+from .end_state import InstanceEnd as InstanceEnd
+from .end_state import exact as exact
+from .end_state import masked as masked
 from .environment import Environment as Environment
 from .replaying import Replayed as Replayed
 from .replaying import replay as replay
 
-__all__ = ["Environment", "Replayed", "VirtualClock", "replay"]
+__all__ = [
+    "CrashPoint",
+    "CrashPointError",
+    "CrashReport",
+    "EndState",
+    "EntityEnd",
+    "Environment",
+    "InstanceEnd",
+    "Replayed",
+    "VirtualClock",
+    "crash_everywhere",
+    "exact",
+    "masked",
+    "replay",
+]
