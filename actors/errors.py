@@ -229,6 +229,10 @@ class StoreError(PerdureError):
     """Raised when the store cannot do what was asked; the message says what an operator can do."""
 
 
+class StoreNotFoundError(StoreError):
+    """Raised when a store has to be there already, and is not."""
+
+
 class StoreInUseError(StoreError):
     """Raised when another runtime already owns this store."""
 
@@ -238,7 +242,7 @@ class StoreCorruptError(StoreError):
 
 
 class StoreVersionError(StoreError):
-    """Raised when the store was written by a newer Perdure than this one."""
+    """Raised when the store was written by another Perdure, and cannot be used as it is."""
 
 
 class StaleOwnerError(StoreError):

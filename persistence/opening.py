@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ..actors.errors import StoreError
+from ..actors.errors import StoreError, StoreNotFoundError
 from .memory import MemoryStore
 from .sqlite import SQLiteStore
 from .sqlite_file import Durability
@@ -55,7 +55,7 @@ def _open_file(
     path: str | os.PathLike[str], durability: Durability, *, create: bool
 ) -> SQLiteStore:
     if not create and not Path(path).exists():
-        raise StoreError(
+        raise StoreNotFoundError(
             f"there is no file {Path(path).absolute()}: mend the path, or start the runtime that "
             "makes it first; a client makes an empty store only with create=True"
         )
@@ -66,8 +66,13 @@ def _open_postgres(url: str, durability: Durability, *, create: bool) -> Store:
     try:
         from .postgres import PostgresStore  # noqa: PLC0415 - only who uses it needs psycopg
     except ImportError as error:
-        raise StoreError(
-            f"postgresql:// needs psycopg, which cannot be imported ({error}): pip install "
-            "'perdure[postgres]', or 'psycopg[binary]' where the system has no libpq"
-        ) from error
+        raise without_psycopg(error) from error
     return PostgresStore.at(url, durability=durability, create=create)
+
+
+def without_psycopg(error: ImportError) -> StoreError:
+    """What to say when PostgreSQL is asked for, and its client cannot be imported."""
+    return StoreError(
+        f"postgresql:// needs psycopg, which cannot be imported ({error}): pip install "
+        "'perdure[postgres]', or 'psycopg[binary]' where the system has no libpq"
+    )

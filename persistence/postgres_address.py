@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from ..actors.errors import StoreError
 from .partitions import PARTITIONS
+from .url_secrets import is_unescaped, without_secrets
 
 HUB = "perdure"
 LEASE_SECONDS, HEARTBEAT_SECONDS = 10.0, 2.0
@@ -20,7 +21,6 @@ _PARTITIONS_MAX = 1_024
 
 _HUB_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _FOREIGN = re.compile(r"pg_.*|public|information_schema|crdb_internal")
-_SECRETS = frozenset({"password", "sslpassword", "passfile", "sslkey"})
 
 # Without these a commit waits for ever on a network that swallows packets. Seconds, but for
 # tcp_user_timeout; what the URL says comes before them.
@@ -52,34 +52,33 @@ class Address:
 
 def read_address(url: str) -> Address:
     """Read a URL; raises `StoreError` for what cannot be one."""
-    parts = urlsplit(url)
-    given = parse_qsl(parts.query, keep_blank_values=True)
-    ours = {key: value for key, value in given if key in _OURS}
-    theirs = [(key, value) for key, value in given if key not in _OURS]
-    shown = [(key, value) for key, value in given if key not in _SECRETS]
+    if is_unescaped(url):
+        # Whatever libpq would say of it shows a part of the password.
+        raise _refusal(url, "write %40 for @, %2F for / and so on in a password, or use PGPASSWORD")
     try:
+        parts = urlsplit(url)
+        given = parse_qsl(parts.query, keep_blank_values=True)
+        theirs = [(key, value) for key, value in given if key not in _OURS]
         # Not `+` for a blank: libpq takes that for a plus sign.
         query = urlencode(theirs, quote_via=quote)
         parameters = conninfo_to_dict(urlunsplit(parts._replace(query=query)))
-    except ProgrammingError as error:
-        raise StoreError(
-            f"{_without_password(url)!r} is not the URL of a database ({error}); "
-            "it is like postgresql://user:password@host/database?hub=name"
-        ) from error
-    read = {key: _OURS[key](key, value) for key, value in ours.items()}
-    place = urlunsplit(
-        parts._replace(
-            netloc=_without_password(parts.netloc),
-            query=urlencode(shown, quote_via=quote, safe="/"),
-        )
-    )
-    address = Address(url=place, parameters=parameters, **read)
+    except (ProgrammingError, ValueError) as error:
+        raise _refusal(url, str(error)) from None
+    read = {key: _OURS[key](key, value) for key, value in given if key in _OURS}
+    address = Address(url=without_secrets(url), parameters=parameters, **read)
     if address.heartbeat * 2 > address.lease:
         raise StoreError(
             f"a lease of {address.lease} s with a heartbeat of {address.heartbeat} s would lapse "
             "at the first delay: let the lease be at least two heartbeats long"
         )
     return address
+
+
+def _refusal(url: str, problem: str) -> StoreError:
+    return StoreError(
+        f"{without_secrets(url)!r} is not the URL of a database ({' '.join(problem.split())}); "
+        "it is like postgresql://user:password@host/database?hub=name"
+    )
 
 
 def connecting(address: Address, *, relaxed: bool) -> dict[str, Any]:
@@ -101,10 +100,6 @@ def connecting(address: Address, *, relaxed: bool) -> dict[str, Any]:
         **address.parameters,
         "options": " ".join(options).strip(),
     }
-
-
-def _without_password(place: str) -> str:
-    return re.sub(r"(?<=[^:/]):[^@/]*@|(?<=/):[^@/]*@", "@", place)
 
 
 def _hub_name(_: str, text: str) -> str:

@@ -2,7 +2,7 @@
 
 from psycopg import errors
 
-from ..actors.errors import StoreError
+from ..actors.errors import StoreError, StoreNotFoundError, StoreVersionError
 from . import schema
 from .partitions import PARTITIONS, partition_of
 from .postgres_address import Address, connecting
@@ -37,9 +37,7 @@ class PostgresHub:
     ) -> None:
         self.address = address
         self.location = address.url
-        self.connections = Connections(
-            self.location, connecting(address, relaxed=durability == "relaxed")
-        )
+        self.connections = connections_to(address, durability)
         try:
             self._prepare(durability, create=create)
             self.partitions = self._counted()
@@ -70,13 +68,19 @@ class PostgresHub:
         known = schema.migrations("postgres")
         with self.connections.lent() as link:
             self._refuse_server(link, durability)
-            version = self._version(link)
+            version = schema_version(link, self.address)
             if version == 0 and not create:
-                raise StoreError(
+                raise StoreNotFoundError(
                     f"{self.location}: there is no hub {self.address.hub}: mend its name, or start "
                     "the runtime that makes it first; a client makes one only with create=True"
                 )
             if schema.pending(known, version, self.location):
+                if version and not create:
+                    raise StoreVersionError(
+                        f"{self.location} has schema version {version}, this Perdure writes "
+                        f"{max(known)}: start the runtime with this Perdure once, which moves it "
+                        "forward"
+                    )
                 self._create(link)
                 self._migrate(link, known)
 
@@ -92,20 +96,6 @@ class PostgresHub:
                 "what was acknowledged: ALTER ROLE ... SET synchronous_commit = on, "
                 "or ask for that by durability='relaxed'"
             )
-
-    def _version(self, link: Link) -> int:
-        """The number of the newest migration, 0 of a hub that is not there."""
-        row = link.execute(_FOUND, (self.address.hub,)).fetchone()
-        ours, tables = row or (False, 0)
-        if ours:
-            found = link.execute("SELECT version FROM migration").fetchone()
-            return int(found[0]) if found else 0
-        if tables:
-            raise StoreError(
-                f"{self.location}: the schema {self.address.hub} is another program's, or this "
-                "role may not use it: choose another name for the hub, or grant USAGE on the schema"
-            )
-        return 0
 
     def _create(self, link: Link) -> None:
         """Make the row that migrations are taken under."""
@@ -150,3 +140,23 @@ class PostgresHub:
                 "INSERT INTO partition (number, epoch, position, changes) VALUES (%s, 0, 0, 0)",
                 [(number,) for number in range(partitions)],
             )
+
+
+def connections_to(address: Address, durability: Durability = "full") -> Connections:
+    """Connections to a hub, whether it is there or not."""
+    return Connections(address.url, connecting(address, relaxed=durability == "relaxed"))
+
+
+def schema_version(link: Link, address: Address) -> int:
+    """The number of the newest migration, 0 of a hub that is not there."""
+    row = link.execute(_FOUND, (address.hub,)).fetchone()
+    ours, tables = row or (False, 0)
+    if ours:
+        found = link.execute("SELECT version FROM migration").fetchone()
+        return int(found[0]) if found else 0
+    if tables:
+        raise StoreError(
+            f"{address.url}: the schema {address.hub} is another program's, or this "
+            "role may not use it: choose another name for the hub, or grant USAGE on the schema"
+        )
+    return 0

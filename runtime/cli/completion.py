@@ -1,4 +1,4 @@
-"""What the shell offers when Tab is pressed: statuses, and what a store's file holds."""
+"""What the shell offers when Tab is pressed: statuses, and what a store holds."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -6,11 +6,10 @@ from typing import TypeVar
 import typer
 
 from perdure.actors.status import Status
-from perdure.persistence.opening import open_store
 from perdure.persistence.records import Query
 from perdure.persistence.store import Store
 
-from .stores import existing, place_of
+from .stores import existing, named, opened, place_of
 
 T = TypeVar("T")
 
@@ -45,7 +44,7 @@ def complete_name(ctx: typer.Context, incomplete: str) -> list[str]:
 def _look(ctx: typer.Context, look: Callable[[Store], list[T]]) -> list[T]:
     """Look into the store that the command line names so far; whatever is wrong offers nothing."""
     try:
-        store = open_store(existing(place_of(ctx.params.get("store"))))
+        store = opened(existing(place_of(named(ctx.params.get("store")))))
         try:
             return look(store)
         finally:

@@ -15,7 +15,6 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from perdure.actors.errors import StoreInUseError
 from perdure.persistence.archive import ArchiveError, read_whole, write_whole
-from perdure.persistence.opening import open_store
 from perdure.persistence.records import Query, Whole
 from perdure.persistence.sqlite_backup import back_up
 from perdure.persistence.store import Store
@@ -23,8 +22,9 @@ from perdure.runtime.queries import optional_micros
 
 from .arguments import FilterOptions
 from .completion import complete_instance
-from .ending import CONFLICT, NOT_FOUND, CommandError
+from .ending import CONFLICT, NOT_FOUND, USAGE, CommandError
 from .session import Session
+from .stores import Database, Place, opened
 from .target import Filters
 
 _AT_ONCE = 100
@@ -40,7 +40,13 @@ def backup(
     target: Annotated[Path, typer.Argument(help="The new file.", show_default=False)],
 ) -> None:
     """Copy a store while it is in use: whole, consistent, checked."""
-    source = session.file("backup")
+    source = session.store("backup")
+    if isinstance(source, Database):
+        raise CommandError(
+            f"backup copies a file, and {source} is a hub in PostgreSQL: "
+            f"`pg_dump --schema={source.hub}` copies it, `perdure move` moves it into a file",
+            USAGE,
+        )
     if target.exists():
         raise CommandError(f"{target} exists already: name a new file for the backup", CONFLICT)
     with _progress("copying") as advance:
@@ -71,8 +77,8 @@ def export(
     wanted = which.filters(session)
     if ids and wanted:
         raise CommandError("give ids or filters, not both")
-    path = session.file("export")
-    with closing(open_store(path)) as store:
+    place = session.store("export")
+    with closing(opened(place)) as store:
         chosen = [*_matching(store, wanted)] if wanted else ids or None
         with _progress("exporting") as advance, _opened(output) as out:
             count = 0
@@ -85,7 +91,7 @@ def export(
     if output is not None:
         _tell(session, {"path": str(output), "exported": count}, f"{count} written to {output}")
     if left:
-        raise CommandError(f"there is no {', '.join(sorted(left))} in {path}", NOT_FOUND)
+        raise CommandError(f"there is no {', '.join(sorted(left))} in {place}", NOT_FOUND)
 
 
 def _matching(store: Store, wanted: Filters) -> Iterator[str]:
@@ -141,19 +147,19 @@ def import_(
     Unfinished work is taken in only while no runtime runs the store. A store that is not there is
     made.
     """
-    path = session.file("import", exists=False)
-    if path.exists():
-        session.file("import")
+    place = session.store("import", exists=False)
+    if isinstance(place, Path) and place.exists():
+        session.store("import")
     with ExitStack() as stack:
         name = "stdin" if source == "-" else source
         archive = Archive(name, stack.enter_context(_input(source)))
         archive.check()
-        store = stack.enter_context(closing(open_store(path)))
-        _own(store, archive, path)
+        store = stack.enter_context(closing(opened(place, create=True)))
+        _own(store, archive, place)
         existing = archive.existing_in(store)
         if existing and not skip_existing:
             raise CommandError(
-                f"{path} has {_named(existing)} already, and nothing was imported; "
+                f"{place} has {_named(existing)} already, and nothing was imported; "
                 "give --skip-existing to leave out what is there",
                 CONFLICT,
             )
@@ -162,7 +168,7 @@ def import_(
         for wholes in archive.batches(without=existing):
             if in_the_way := store.install(wholes):
                 raise CommandError(
-                    f"somebody has just begun {_named(in_the_way)} in {path}; "
+                    f"somebody has just begun {_named(in_the_way)} in {place}; "
                     f"{count} were imported: go on with --skip-existing",
                     CONFLICT,
                 )
@@ -171,7 +177,7 @@ def import_(
     _tell(
         session,
         {"imported": count, "skipped": len(existing)},
-        f"{count} imported into {path}, {len(existing)} skipped",
+        f"{count} imported into {place}, {len(existing)} skipped",
     )
 
 
@@ -240,7 +246,7 @@ def _input(source: str) -> Generator[BinaryIO]:
         yield cast("BinaryIO", spool)
 
 
-def _own(store: Store, archive: Archive, path: Path) -> None:
+def _own(store: Store, archive: Archive, place: Place) -> None:
     """Keep runtimes out while unfinished work comes in: they learn of it when they start."""
     if not archive.unfinished:
         return
@@ -248,7 +254,7 @@ def _own(store: Store, archive: Archive, path: Path) -> None:
         store.own()
     except StoreInUseError as error:
         raise CommandError(
-            f"{_named(archive.unfinished)} can go on, and a runtime that runs {path} would not "
+            f"{_named(archive.unfinished)} can go on, and a runtime that runs {place} would not "
             "notice: stop it first, or import only what has ended",
             CONFLICT,
         ) from error

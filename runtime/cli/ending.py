@@ -18,6 +18,7 @@ from perdure.actors.errors import (
     PayloadError,
     PayloadTooLargeError,
     StoreInUseError,
+    StoreNotFoundError,
 )
 from perdure.persistence.paging import PageTokenError
 
@@ -40,7 +41,7 @@ class CommandError(Exception):
 
 
 _CODES: list[tuple[type[Exception] | tuple[type[Exception], ...], int]] = [
-    (InstanceNotFoundError, NOT_FOUND),
+    ((InstanceNotFoundError, StoreNotFoundError), NOT_FOUND),
     ((InstanceStateError, InstanceAlreadyExistsError, StoreInUseError), CONFLICT),
     (TimeoutError, TIMED_OUT),
     ((ArityError, InstanceIdError, PageTokenError, PayloadError, PayloadTooLargeError), USAGE),

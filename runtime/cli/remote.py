@@ -32,19 +32,23 @@ _CODES = {404: NOT_FOUND, 409: CONFLICT, 410: CONFLICT, 412: CONFLICT, 400: USAG
 @asynccontextmanager
 async def remote(url: str, key: str | None) -> AsyncGenerator[Target]:
     """The API at that address; a bare host is completed by the usual path."""
-    try:
-        parts = urlsplit(url)
-        address = httpx.URL(url)
-        usable = address.scheme in {"http", "https"} and bool(address.host)
-    except (ValueError, httpx.InvalidURL):
-        usable = False
-    if not usable:
-        raise CommandError(f"{url!r} is no URL: write http://host:port", USAGE)
-    base = url.rstrip("/") + (MANAGEMENT_PATH if parts.path in {"", "/"} else "")
+    base = _base(url)
     headers = {"x-functions-key": key} if key else {}
     timeout = httpx.Timeout(_PATIENCE_SECONDS)
     async with httpx.AsyncClient(headers=headers, timeout=timeout) as http:
         yield HttpTarget(base, http)
+
+
+def _base(url: str) -> str:
+    try:
+        address = httpx.URL(url)
+        usable = address.scheme in {"http", "https"} and bool(address.host)
+        bare = urlsplit(url).path in {"", "/"}
+    except (ValueError, httpx.InvalidURL):
+        usable = bare = False
+    if not usable:
+        raise CommandError(f"{url!r} is no URL: write http://host:port", USAGE)
+    return url.rstrip("/") + (MANAGEMENT_PATH if bare else "")
 
 
 class HttpTarget:

@@ -153,7 +153,7 @@ def _check_guarded(host: str, key: str | None, is_loopback: Callable[[str], bool
 def _runtime(session: Session, place: str) -> Runtime:
     found = load_app(place)
     if not isinstance(found, Runtime):
-        return Runtime(found, os.fspath(_url(session.place)))
+        return Runtime(found, os.fspath(_url(session.named)))
     if session.shared.store is not None:
         raise CommandError(
             f"{place} is a Runtime with a store of its own: leave --store out", USAGE

@@ -18,7 +18,7 @@ from .ending import USAGE, CommandError, telling
 from .moments import read_moment
 from .printing import Printer
 from .stored import stored
-from .stores import VARIABLE, existing, file_of, place_of
+from .stores import VARIABLE, Place, existing, named, place_of
 from .target import Target
 
 _PANEL = "Options of all commands"
@@ -28,14 +28,14 @@ _URL_VARIABLE = "PERDURE_URL"
 Store = Annotated[
     str | None,
     typer.Option(
-        help=f"The store's file, or sqlite:///file; else {VARIABLE}, else perdure.db here.",
+        help=f"A file, or postgresql://host/database?hub=name; else {VARIABLE}, else perdure.db.",
         rich_help_panel=_PANEL,
     ),
 ]
 Url = Annotated[
     str | None,
     typer.Option(
-        help="A service's management API, instead of a file; else PERDURE_URL.",
+        help="A service's management API, instead of a store; else PERDURE_URL.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -83,9 +83,9 @@ class Session:
         return UTC if self.shared.utc else None
 
     @property
-    def place(self) -> str:
-        """The store that was asked for, whether it is there or not."""
-        return place_of(self.shared.store)
+    def named(self) -> str:
+        """The store that was asked for, whether it is there or not, as path or URL."""
+        return named(self.shared.store)
 
     @property
     def url(self) -> str | None:
@@ -102,7 +102,7 @@ class Session:
         """What to speak to: the file or the API."""
         url = self.url
         if url is None:
-            async with stored(existing(self.place)) as target:
+            async with stored(existing(place_of(self.named))) as target:
                 yield target
             return
         from .remote import remote  # noqa: PLC0415 - httpx takes a while to be imported
@@ -111,13 +111,14 @@ class Session:
         async with remote(url, checked_key(key, "--key") if key else None) as target:
             yield target
 
-    def file(self, command: str, *, exists: bool = True) -> Path:
-        """The file, for commands that need it."""
+    def store(self, command: str, *, exists: bool = True) -> Place:
+        """Where the store is, for commands that need it itself."""
         if self.shared.url is not None or (self.url is not None and VARIABLE not in os.environ):
             raise CommandError(
-                f"{command} works on a store's file, not over HTTP: give --store", USAGE
+                f"{command} works on the store itself, not over HTTP: give --store", USAGE
             )
-        return existing(self.place) if exists else file_of(self.place)
+        place = place_of(self.named)
+        return existing(place) if exists else place
 
     def moment(self, text: str | None, option: str, *, ahead: bool = False) -> datetime | None:
         """The time that an option says."""

@@ -1,11 +1,11 @@
-"""A store as target: what a client in another process does, over the file that both share."""
+"""A store as target: what a client in another process does, over what both share."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
+from anyio import to_thread
 from attrs import evolve
 
 from perdure.actors.errors import InstanceNotFoundError
@@ -16,33 +16,34 @@ from perdure.runtime.client import Client
 from perdure.runtime.views import EntityPage, EntityState, InstancePage, InstanceStatus
 
 from .ending import USAGE, CommandError
+from .stores import Database, Place, url_of
 from .target import Filters, Order, Purged, Target
 
 
 @asynccontextmanager
-async def stored(path: Path) -> AsyncGenerator[Target]:
-    """The store in that file, which is there."""
-    async with Client(path) as client:
-        yield StoreTarget(path, client)
+async def stored(place: Place) -> AsyncGenerator[Target]:
+    """The store there, which is not made by this."""
+    async with Client(url_of(place)) as client:
+        yield StoreTarget(place, client)
 
 
 class StoreTarget:
     """See the module's docstring."""
 
-    def __init__(self, path: Path, client: Client) -> None:
-        self._path = path
+    def __init__(self, place: Place, client: Client) -> None:
+        self._place = place
         self._client = client
 
     @property
     def place(self) -> str:
-        """The path."""
-        return str(self._path)
+        """The path, or the URL without secrets."""
+        return str(self._place)
 
     async def absence(self) -> str | None:
-        """Whether no process owns the file."""
-        if OwnerLock(self._path.resolve()).holder() is not None:
+        """Whether no process owns the store."""
+        if await to_thread.run_sync(_is_owned, self._place):
             return None
-        return f"no runtime runs {self._path}: it goes on when one does (`perdure run`)"
+        return f"no runtime runs {self._place}: it goes on when one does (`perdure run`)"
 
     async def start(self, order: Order) -> str:
         """Start an orchestration; returns its id."""
@@ -159,6 +160,14 @@ class StoreTarget:
     async def clean_entities(self) -> int:
         """Release locks whose holder has ended or is gone."""
         return (await self._client.clean_entity_storage()).orphaned_locks_released
+
+
+def _is_owned(place: Place) -> bool:
+    if not isinstance(place, Database):
+        return OwnerLock(place.resolve()).holder() is not None
+    from perdure.persistence.postgres_checkup import living_workers  # noqa: PLC0415 - of an extra
+
+    return bool(living_workers(place.url))
 
 
 def _wanted(filters: Filters) -> dict[str, Any]:

@@ -54,9 +54,7 @@ class NotOverHttpError(CommandError):
     """Raised for what the management API does not offer."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(
-            f"the management API cannot {what}: give --store and the file instead of --url", FAILED
-        )
+        super().__init__(f"the management API cannot {what}: give --store instead of --url", FAILED)
 
 
 class Target(Protocol):

@@ -36,6 +36,7 @@ from perdure.actors.errors import RuntimeClosedError as RuntimeClosedError
 from perdure.actors.errors import StoreCorruptError as StoreCorruptError
 from perdure.actors.errors import StoreError as StoreError
 from perdure.actors.errors import StoreInUseError as StoreInUseError
+from perdure.actors.errors import StoreNotFoundError as StoreNotFoundError
 from perdure.actors.errors import StoreVersionError as StoreVersionError
 from perdure.actors.errors import TaskCancelledError as TaskCancelledError
 from perdure.actors.errors import TaskFailedError as TaskFailedError
@@ -123,6 +124,7 @@ __all__ = [
     "StoreCorruptError",
     "StoreError",
     "StoreInUseError",
+    "StoreNotFoundError",
     "StoreVersionError",
     "Task",
     "TaskCancelledError",

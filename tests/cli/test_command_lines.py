@@ -58,7 +58,7 @@ def test_a_store_is_a_path_or_a_url(
         assert perdure.json("count", "--store", place)[0]["total"] == 0
     assert "there is no store perdure.db" in perdure.refused(3, "list")
     said = perdure.refused(2, "list", "--store", "memory://")
-    assert "'memory://' is no file that processes share" in said
+    assert "'memory://' is no store that processes share" in said
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_store_is_a_path_or_a_url(
         (["list", "--limit", "0"], "'--limit': Input should be greater than or equal to 1"),
         (["status"], "Missing argument"),
         (["list", "--store", "a", "--url", "http://b"], "--store and --url are two ways"),
-        (["backup", "x", "--url", "http://b"], "backup works on a store's file, not over HTTP"),
+        (["backup", "x", "--url", "http://b"], "backup works on the store itself, not over HTTP"),
     ],
 )
 def test_a_wrong_command_line_is_told(perdure: Any, arguments: list[str], complaint: str) -> None:

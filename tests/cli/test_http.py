@@ -134,13 +134,13 @@ def test_entities_are_signaled_and_read(perdure: Any, url: str) -> None:
 def test_what_the_api_lacks_is_told(perdure: Any, url: str, arguments: list[str]) -> None:
     said = perdure.refused(1, *arguments)
     assert "the management API cannot " in said
-    assert "give --store and the file instead of --url" in said
+    assert "give --store instead of --url" in said
 
 
 @pytest.mark.parametrize("command", ["doctor", "export", "backup"])
 def test_files_are_not_reached_over_http(perdure: Any, url: str, command: str) -> None:
     arguments = [command, "copy.db"] if command == "backup" else [command]
-    assert "works on a store's file, not over HTTP" in perdure.refused(2, *arguments)
+    assert "works on the store itself, not over HTTP" in perdure.refused(2, *arguments)
 
 
 def test_the_whole_path_is_a_url_too(perdure: Any, url: str) -> None:

@@ -1,5 +1,6 @@
 """Opening a hub in PostgreSQL: what its URL says, who may, and what is refused."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -10,11 +11,12 @@ from itertools import count
 import psycopg
 import pytest
 
-from perdure.actors.errors import StoreError, StoreVersionError
+from perdure.actors.errors import StoreError, StoreNotFoundError, StoreVersionError
 from perdure.persistence.opening import open_store
 from perdure.persistence.postgres_address import read_address
 from perdure.persistence.records import Commit, MessageRow
 from perdure.persistence.store import Store
+from perdure.persistence.url_secrets import without_secrets
 from private_postgres import PrivatePostgres
 
 numbers = count()
@@ -69,7 +71,7 @@ def test_many_may_create_a_hub_at_once(new_url: str) -> None:
 
 
 def test_without_create_a_hub_has_to_be_there(new_url: str) -> None:
-    with pytest.raises(StoreError, match="there is no hub new_"):
+    with pytest.raises(StoreNotFoundError, match="there is no hub new_"):
         open_store(new_url, create=False)
     open_store(new_url).close()
     open_store(new_url, create=False).close()
@@ -88,6 +90,14 @@ def test_a_newer_schema_is_refused(new_url: str, admin: psycopg.Connection) -> N
     statements(admin, "UPDATE migration SET version = 999")
     with pytest.raises(StoreVersionError, match="has schema version 999"):
         open_store(new_url)
+
+
+def test_an_older_schema_is_left_to_the_runtime(new_url: str, admin: psycopg.Connection) -> None:
+    open_store(new_url).close()
+    statements(admin, f"SET search_path = {name_of(new_url)}")
+    statements(admin, "UPDATE migration SET version = -1")
+    with pytest.raises(StoreVersionError, match="has schema version -1, this Perdure writes"):
+        open_store(new_url, create=False)
 
 
 def test_the_number_of_partitions_is_fixed_at_creation(new_url: str) -> None:
@@ -139,9 +149,29 @@ def test_a_password_is_never_shown() -> None:
         "postgresql://me:secret@host:5432/db?hub=h&password=secret&sslmode=require"
     )
     assert address.url == "postgresql://me@host:5432/db?hub=h&sslmode=require"
+    assert without_secrets("postgresql://a:1,b:2/db") == "postgresql://a:1,b:2/db"
+    assert without_secrets("postgresql://me@[::1]:5432/") == "postgresql://me@[::1]:5432/"
+    assert without_secrets("postgresql://:secret@/?password=1") == "postgresql://@/"
     assert address.parameters["user"] == "me"
     assert address.parameters["password"] == "secret"  # noqa: S105 - of an invented user
     assert address.parameters["sslmode"] == "require"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:se/cret@host/db",
+        "postgresql://me:se@cret@host/db",
+        "postgresql://me:se?cret@host/db",
+        "postgresql://me:se#cret@host/db",
+        "postgresql://me:secret@[host/db",
+        "postgresql://me@host/db?password=secret&hob=1",
+    ],
+)
+def test_no_part_of_a_password_is_shown_in_errors(url: str) -> None:
+    with pytest.raises(StoreError, match="is not the URL of a database") as caught:
+        open_store(url)
+    assert not re.search("se[@/?#]?cret|cret@", str(caught.value))
 
 
 @pytest.mark.parametrize(

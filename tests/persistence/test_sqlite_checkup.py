@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from perdure import Status, StoreCorruptError, StoreError
+from perdure.persistence.checkup import Contents, Some, StuckLock
 from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, message, turn
 from perdure.persistence.records import MessageRow, TimerRow
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.persistence.sqlite_checkup import (
-    Contents,
-    Some,
-    StuckLock,
     examine,
     newest_schema_version,
     schema_version,

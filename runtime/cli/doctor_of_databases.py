@@ -1,0 +1,61 @@
+"""`perdure doctor` for a hub in PostgreSQL."""
+
+import time
+from collections.abc import Iterator
+
+from perdure.persistence.postgres_checkup import DatabaseCheckup, examine
+
+from .findings import Finding, contents_findings, schema_finding, shown_size
+from .printing import Printer
+
+_TRANSACTION_SECONDS_MAX = 300
+_ADVICE = {
+    "fsync": "a crash of the server may damage everything: set it on, and restart the server",
+    "full_page_writes": "a crash of the server may damage tables: set it on",
+    "synchronous_commit": "a crash of the server loses what was acknowledged: set it on",
+    "autovacuum": "tables grow for ever without it: set it on",
+}
+
+
+def database_findings(url: str, printer: Printer) -> Iterator[Finding]:
+    """Look at a hub. Raises `StoreError` for what cannot be reached."""
+    checkup = examine(url, time.time_ns() // 1_000)
+    yield Finding(
+        "server",
+        "ok",
+        f"PostgreSQL {checkup.server} at {checkup.location}; "
+        f"the hub has {shown_size(checkup.size)}",
+    )
+    yield from _settings(checkup)
+    yield _transactions(checkup)
+    yield schema_finding(checkup.schema_version, checkup.newest_schema_version)
+    if checkup.contents is not None:
+        yield from contents_findings(checkup.contents, _owners(checkup), printer)
+
+
+def _settings(checkup: DatabaseCheckup) -> Iterator[Finding]:
+    off = [name for name, value in checkup.settings.items() if value == "off"]
+    for name in off:
+        yield Finding("settings", "problem", f"{name} is off", _ADVICE[name])
+    if not off:
+        yield Finding("settings", "ok", f"{', '.join(checkup.settings)} are on")
+
+
+def _transactions(checkup: DatabaseCheckup) -> Finding:
+    longest = checkup.longest_transaction
+    if longest < _TRANSACTION_SECONDS_MAX:
+        return Finding("transactions", "ok", "nobody has been in one for long")
+    message = f"somebody has been in one for {longest:.0f} s, which keeps dead rows alive"
+    fix = "see pg_stat_activity; idle_in_transaction_session_timeout ends forgotten ones"
+    return Finding("transactions", "problem", message, fix)
+
+
+def _owners(checkup: DatabaseCheckup) -> str | None:
+    """Who runs it; a worker may own a part of the partitions."""
+    owners = [worker for worker in checkup.workers if worker.partitions]
+    if not owners:
+        return None
+    named = [f"{worker.name} runs {worker.partitions}" for worker in owners]
+    free = checkup.partitions - sum(worker.partitions for worker in owners)
+    left = f"; nobody runs {free}" if free else ""
+    return f"{', '.join(named)} of {checkup.partitions} partitions{left}"
