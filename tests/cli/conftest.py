@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from perdure import App, Runtime, Status
 from perdure.cli.program import program
 from perdure.persistence.records import InstanceRow
+from perdure.persistence.store import Store
 
 
 def loaded() -> ModuleType:
@@ -76,6 +77,18 @@ class Hub:
 
         async def wait() -> None:
             await self.runtime.client.gateway.watch(instance_id, until)
+
+        self.portal.call(wait)
+
+    def recorded(self, instance_id: str, text: str) -> None:
+        """Wait until there is something like that in an instance's history."""
+
+        def look(store: Store) -> bool | None:
+            turns = store.history(instance_id)
+            return True if any(text in turn.events for turn in turns) else None
+
+        async def wait() -> None:
+            await self.runtime.client.gateway.follow(instance_id, look)
 
         self.portal.call(wait)
 

@@ -9,7 +9,6 @@ from perdure.actors.moments import moment
 from perdure.cli.printing import Printer
 from perdure.cli.why import Inquiry, answer_document
 from perdure.persistence.contract.rows import Owner, entity, instance
-from perdure.persistence.records import InstanceRow
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.runtime.views import Waiting, instance_status
 
@@ -64,19 +63,10 @@ def test_a_lock_leads_to_its_holder(perdure: Any, hub: Any) -> None:
 
 def test_a_retry_tells_the_last_failure(perdure: Any, hub: Any) -> None:
     perdure("start", "retries", "--id", "x")
-    hub.when("x", has_failed_once(hub))
+    hub.recorded("x", "TaskFailed")
     (reason,) = reasons(perdure, "x")
     assert (reason["kind"], reason["attempt"]) == ("retry", 2)
     assert "(attempt 2): last failure ValueError: not today" in reason["text"]
-
-
-def has_failed_once(hub: Any) -> Any:
-    store = SQLiteStore(hub.path)
-
-    def check(row: InstanceRow) -> bool:
-        return "TaskFailed" in "".join(turn.events for turn in store.history(row.id))
-
-    return check
 
 
 def test_suspension_and_parking_name_the_way_out(perdure: Any, hub: Any) -> None:
