@@ -11,7 +11,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain, count
+from itertools import count
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -116,11 +116,10 @@ def weight(value: Any) -> int:
 def _parts(value: Any) -> Iterable[Any]:
     if value is None:
         return ()
-    if has(kind := cast("type[Any]", type(value))):
-        return [getattr(value, field.name) for field in fields(kind)]
-    if isinstance(value, dict):
-        return chain.from_iterable(cast("dict[Any, Any]", value).items())
-    return cast("Iterable[Any]", value)
+    if has(value.__class__):
+        return [getattr(value, field.name) for field in fields(value.__class__)]
+    # Each pair of a mapping is a collection of two.
+    return value.items() if hasattr(value, "items") else value
 
 
 class CountedStore:
