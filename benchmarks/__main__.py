@@ -3,16 +3,16 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 
 import orjson
 from attrs import evolve
 
+from perdure.cli.bench.backends import BACKENDS, checked_backend
 from perdure.cli.bench.figures import COLUMNS, Beside, Figures, extras, number
 
 from .alternating import alone, alternating, task
 from .bench import Sizes
-from .workloads import BACKENDS, WORKLOADS
+from .workloads import WORKLOADS
 
 WIDTHS = [11 if column.words else max(9, len(column.heading)) for column in COLUMNS]
 BESIDE = ("lowest", "highest", "of floor")
@@ -89,12 +89,10 @@ def _workload(text: str) -> str:
 
 
 def _backend(text: str) -> str:
-    if text not in BACKENDS:
-        known = ", ".join(BACKENDS)
-        raise argparse.ArgumentTypeError(f"invalid choice: {text!r} (choose from {known})")
-    if "uvloop" in text and find_spec("uvloop") is None:
-        raise argparse.ArgumentTypeError("uvloop is not installed: pip install uvloop")
-    return text
+    try:
+        return checked_backend(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:

@@ -10,7 +10,7 @@ from attrs import define, field, frozen
 
 from perdure import App, Runtime
 from perdure.cli.bench.figures import Figures
-from perdure.cli.bench.meter import Meter, bytes_to_files, commits_of, nothing_counted
+from perdure.cli.bench.meter import Meter, commits_of, writing_to
 from perdure.persistence.opening import open_store
 from perdure.persistence.store import Store
 
@@ -43,12 +43,7 @@ class Bench:
     def __attrs_post_init__(self) -> None:
         if self.kind.startswith(POSTGRES) and "hub=" not in self.kind:
             self.own_hub = f"bench_{uuid4().hex}"
-        self.meter = Meter(written=self._written())
-
-    def _written(self) -> Callable[[], float]:
-        if self.kind == "memory":
-            return nothing_counted
-        return (lambda: logged(self.kind)) if self.kind.startswith(POSTGRES) else bytes_to_files
+        self.meter = Meter(writing_to(self.url))
 
     @property
     def store(self) -> Store:
@@ -110,21 +105,9 @@ class Bench:
 
 def drop(url: str, hub: str) -> None:
     """Delete a hub in PostgreSQL."""
-    with _linked(url) as link:
-        link.execute(f"DROP SCHEMA IF EXISTS {hub} CASCADE".encode())
-
-
-def logged(url: str) -> float:
-    """How many bytes the server has written to its log so far, for whomever."""
-    with _linked(url) as link:
-        row = link.execute("SELECT pg_current_wal_lsn() - '0/0'::pg_lsn").fetchone()
-    assert row is not None  # noqa: S101 - there is one row in any case
-    return float(row[0])
-
-
-def _linked(url: str) -> Any:
     import psycopg  # noqa: PLC0415 - only where it is measured
 
     from perdure.persistence.postgres_address import read_address  # noqa: PLC0415 - likewise
 
-    return psycopg.connect(**read_address(url).parameters)
+    with psycopg.connect(**read_address(url).parameters) as link:
+        link.execute(f"DROP SCHEMA IF EXISTS {hub} CASCADE".encode())

@@ -119,7 +119,8 @@ def _parts(value: Any) -> Iterable[Any]:
     if has(value.__class__):
         return [getattr(value, field.name) for field in fields(value.__class__)]
     # Each pair of a mapping is a collection of two.
-    return value.items() if hasattr(value, "items") else value
+    pairs: Iterable[Any] = value.items() if hasattr(value, "items") else value
+    return pairs
 
 
 class CountedStore:

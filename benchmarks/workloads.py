@@ -4,12 +4,13 @@ import gc
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import anyio
 from attrs import frozen
 
+from perdure.cli.bench.backends import BACKENDS
 from perdure.cli.bench.figures import Figures
+from perdure.cli.bench.floor import floor_count
 
 from . import (
     calls,
@@ -29,12 +30,6 @@ from .bench import Bench, Sizes
 
 Amount = Callable[[Sizes], float]
 BesideIt = Callable[[Sizes], Sizes]
-BACKENDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "asyncio": ("asyncio", {}),
-    "asyncio+uvloop": ("asyncio", {"use_uvloop": True}),
-    "trio": ("trio", {}),
-}
-"""What `anyio.run` is told."""
 
 
 @frozen
@@ -57,7 +52,7 @@ def _each(steps: int) -> BesideIt:
 
 
 def _floor_sizes(concurrency: int, steps: int) -> Sizes:
-    return Sizes(min(10_000, max(500, 100 * concurrency)), concurrency, steps)
+    return Sizes(floor_count(concurrency), concurrency, steps)
 
 
 # The start and the end of an orchestration are events too, and its steps have a part in them.

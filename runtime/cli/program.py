@@ -10,7 +10,19 @@ from typer.core import TyperGroup
 import perdure
 from perdure.lint import main as lint
 
-from . import copies, doctor, entities, gantt, looking, purging, running, starting, steering, why
+from . import (
+    benching,
+    copies,
+    doctor,
+    entities,
+    gantt,
+    looking,
+    purging,
+    running,
+    starting,
+    steering,
+    why,
+)
 from .ending import INTERRUPTED
 from .session import command
 
@@ -75,7 +87,12 @@ def _lint(ctx: typer.Context) -> None:
 
 
 _COMMANDS: dict[str, dict[str, Callable[..., Any]]] = {
-    "Run": {"run": running.run, "serve": running.serve, "host": running.host},
+    "Run": {
+        "run": running.run,
+        "serve": running.serve,
+        "host": running.host,
+        "bench": benching.bench,
+    },
     "Look": {
         "list": looking.listing,
         "count": looking.count,

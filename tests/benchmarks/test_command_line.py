@@ -66,7 +66,7 @@ def test_uvloop_is_a_backend_of_its_own() -> None:
         (["hello", "--steps=many"], "'many' is not a whole number above 0"),
         (["--store=redis://here"], "'redis://here' is not memory, sqlite, sqlite:///"),
         (["--repeat=0"], "'0' is not a whole number above 0"),
-        (["--backend=curio"], "invalid choice: 'curio'"),
+        (["--backend=curio"], "there is no backend 'curio', only asyncio"),
         (["--speed=9"], "unrecognized arguments: --speed=9"),
     ],
 )

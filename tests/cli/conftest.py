@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -116,3 +117,12 @@ def hub(path: Path, app: App) -> Iterator[Hub]:
         runtime = Runtime(app, path, poll_interval=0.005)
         with portal.wrap_async_context_manager(runtime):
             yield Hub(path, portal, runtime)
+
+
+@pytest.fixture
+def at_the_shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """In this process, as if it were begun in the folder of the shop."""
+    monkeypatch.chdir(Path(__file__).parent)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    sys.modules.pop("shop", None)

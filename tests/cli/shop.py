@@ -70,6 +70,11 @@ async def parent(ctx: OrchestrationContext, child: str) -> str:
 
 
 @app.orchestration
+async def passes_on(ctx: OrchestrationContext, name: str) -> list[str]:
+    return await ctx.call_sub_orchestrator(hello, [name])
+
+
+@app.orchestration
 async def holds(ctx: OrchestrationContext, key: str) -> str:
     async with ctx.lock_entities(ctx.entity(Counter, key)):
         return await ctx.wait_for_external_event("go", str)

@@ -88,7 +88,9 @@ def test_every_command_is_on_the_page() -> None:
     assert all(f"`perdure {name} " in PAGE for name in ELSEWHERE)
 
 
-def test_shapes_are_those_of_the_page(perdure: Any, hub: Any, tmp_path: Path) -> None:
+def test_shapes_are_those_of_the_page(
+    perdure: Any, hub: Any, at_the_shop: None, tmp_path: Path
+) -> None:
     perdure("start", "holds", '"k"', "--id", "x")
     perdure("signal", "@counter@k", "add", "1")
     perdure("signal", "@counter@l", "add", "1")
@@ -106,6 +108,7 @@ def test_shapes_are_those_of_the_page(perdure: Any, hub: Any, tmp_path: Path) ->
         "export": ["export", "-o", f"{copy}.jsonl"],
         "import": ["import", f"{copy}.jsonl", "--store", f"{copy}.db"],
         "purge": ["purge", "--all", "--yes"],
+        "figures": ["bench", "shop:app", "nothing", "--count", "1"],
     }
     found = {what: [*perdure.json(*command)[0]] for what, command in printed.items()}
     (status,) = perdure.json("status", "x", "--history")

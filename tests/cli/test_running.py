@@ -42,15 +42,6 @@ def line_with(child: subprocess.Popen[str], text: str) -> str:
     raise AssertionError(f"it ended without saying {text!r}")
 
 
-@pytest.fixture
-def at_the_shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """In this process, as if it were begun in the folder of the shop."""
-    monkeypatch.chdir(HERE)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield
-    sys.modules.pop("shop", None)
-
-
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_run_ends_well_on_a_signal(perdure: Any, at_the_shop: None, backend: str) -> None:
     with process("run", "shop:app", "--backend", backend) as child:

@@ -12,6 +12,8 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from pathlib import Path
+from uuid import uuid4
 
 import anyio
 import orjson
@@ -23,8 +25,6 @@ from .meter import Meter
 TABLES = """
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
-    DROP TABLE IF EXISTS log;
-    DROP TABLE IF EXISTS instance;
     CREATE TABLE log (
         instance TEXT, sequence INTEGER, body TEXT, PRIMARY KEY (instance, sequence)
     ) STRICT, WITHOUT ROWID;
@@ -40,7 +40,7 @@ Opening = Callable[[], AbstractContextManager[Write]]
 
 @contextmanager
 def sqlite_log(path: str) -> Generator[Write, None, None]:
-    """Open a file, to write steps as one transaction."""
+    """Make a file, to write steps as one transaction; it is deleted at the end."""
     append = "INSERT INTO log VALUES (?, ?, ?)"
     update = (
         "INSERT INTO instance VALUES (?, ?) ON CONFLICT DO UPDATE SET sequence = excluded.sequence"
@@ -54,30 +54,32 @@ def sqlite_log(path: str) -> Generator[Write, None, None]:
         database.executemany(update, steps)
         database.execute("COMMIT")
 
-    yield write
-    database.close()
+    try:
+        yield write
+    finally:
+        database.close()
+        for ending in ("", "-wal", "-shm"):
+            Path(path + ending).unlink(missing_ok=True)
 
 
 @contextmanager
 def postgres_log(url: str) -> Generator[Write, None, None]:
-    """Make tables in a database, to write steps as one transaction."""
+    """Make tables in a database, to write steps as one transaction; dropped at the end."""
     import psycopg  # noqa: PLC0415 - of another extra
 
     from perdure.persistence.postgres_address import read_address  # noqa: PLC0415 - likewise
 
     given = "json_to_recordset(%s::json) AS given (i text, s bigint, b text)"
-    append = f"INSERT INTO floor_log SELECT i, s, b FROM {given}"  # noqa: S608 - it is our own text
+    log, instance = (f"{_own()}_{table}" for table in ("log", "instance"))
+    append = f"INSERT INTO {log} SELECT i, s, b FROM {given}"  # noqa: S608 - it is our own text
     update = (
-        f"INSERT INTO floor_instance SELECT i, s FROM {given}"  # noqa: S608
+        f"INSERT INTO {instance} SELECT i, s FROM {given}"  # noqa: S608
         " ON CONFLICT (id) DO UPDATE SET sequence = excluded.sequence"
     )
+    columns = "instance text, sequence bigint, body text, PRIMARY KEY (instance, sequence)"
     with psycopg.connect(**read_address(url).parameters, autocommit=True) as link:
-        link.execute("DROP TABLE IF EXISTS floor_log, floor_instance")
-        link.execute(
-            "CREATE TABLE floor_log (instance text, sequence bigint, body text,"
-            " PRIMARY KEY (instance, sequence))"
-        )
-        link.execute("CREATE TABLE floor_instance (id text PRIMARY KEY, sequence bigint NOT NULL)")
+        link.execute(f"CREATE TABLE {log} ({columns})".encode())
+        link.execute(f"CREATE TABLE {instance} (id text PRIMARY KEY, sequence bigint)".encode())
 
         def write(steps: list[Step]) -> None:
             document = orjson.dumps([{"i": i, "s": s, "b": BODY} for i, s in steps]).decode()
@@ -87,8 +89,15 @@ def postgres_log(url: str) -> Generator[Write, None, None]:
                 link.execute(update.encode(), (document,), prepare=True)
                 link.execute("COMMIT")
 
-        yield write
-        link.execute("DROP TABLE floor_log, floor_instance")
+        try:
+            yield write
+        finally:
+            link.execute(f"DROP TABLE {log}, {instance}".encode())
+
+
+def _own() -> str:
+    """A name that nobody else has."""
+    return f"floor_{uuid4().hex}"
 
 
 class Log:
@@ -129,12 +138,17 @@ def _wake(taken: list[tuple[Step, anyio.Event]]) -> None:
 
 
 def opening_of(url: str) -> Opening:
-    """How to open a log beside a store; that of a file has `.floor` at the end of its name."""
+    """How to open a log beside a store, which is gone when it is closed."""
     if url.startswith("postgresql://"):
         return partial(postgres_log, url)
     if url.startswith("memory:"):
         return partial(sqlite_log, ":memory:")
-    return partial(sqlite_log, f"{url.removeprefix('sqlite:///')}.floor")
+    return partial(sqlite_log, f"{url.removeprefix('sqlite:///')}.{_own()}")
+
+
+def floor_count(concurrency: int) -> int:
+    """How many "orchestrations" show a rate without taking long."""
+    return min(10_000, max(500, 100 * concurrency))
 
 
 async def run_floor(
