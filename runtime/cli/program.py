@@ -12,6 +12,7 @@ from perdure.lint import main as lint
 
 from . import (
     benching,
+    checking,
     copies,
     doctor,
     entities,
@@ -113,6 +114,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., Any]]] = {
     },
     "Care": {
         "doctor": doctor.doctor,
+        "check": checking.check,
         "backup": copies.backup,
         "export": copies.export,
         "import": copies.import_,

@@ -1,4 +1,9 @@
-"""The test kit: an App in memory under virtual time, activity stubs, crashes, offline replay."""
+"""The test kit: an App in memory under virtual time, activity stubs, crashes, replay."""
+
+from perdure.runtime.fitting import Misfit as Misfit
+from perdure.runtime.fitting import NewWork as NewWork
+from perdure.runtime.store_check import StoreCheck as StoreCheck
+from perdure.runtime.store_check import check_store as check_store
 
 from .clock import VirtualClock as VirtualClock
 from .crash_point import CrashPoint as CrashPoint
@@ -22,8 +27,12 @@ __all__ = [
     "EntityEnd",
     "Environment",
     "InstanceEnd",
+    "Misfit",
+    "NewWork",
     "Replayed",
+    "StoreCheck",
     "VirtualClock",
+    "check_store",
     "crash_everywhere",
     "exact",
     "masked",

@@ -91,4 +91,13 @@ def make_app() -> App:
 
 
 runtime = Runtime(app, "memory://")
+closed = App("shop")
+"""Code that does not fit what the other one has begun."""
+
+
+@closed.orchestration(name="hello")
+async def hello_again(ctx: OrchestrationContext, name: str) -> str:
+    return name
+
+
 broken = 5

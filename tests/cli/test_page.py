@@ -1,5 +1,6 @@
 """docs/cli.md: every command there is run, and every command there is is there."""
 
+import json
 import re
 import shlex
 import signal
@@ -104,6 +105,7 @@ def test_shapes_are_those_of_the_page(
         "entity": ["entity", "list"],
         "deed": ["suspend", "x"],
         "finding": ["doctor"],
+        "checked": ["check", "shop:app"],
         "backup": ["backup", copy],
         "export": ["export", "-o", f"{copy}.jsonl"],
         "import": ["import", f"{copy}.jsonl", "--store", f"{copy}.db"],
@@ -114,4 +116,6 @@ def test_shapes_are_those_of_the_page(
     (status,) = perdure.json("status", "x", "--history")
     assert [*status] == [*SHAPES["instance"], "waitingFor", "historyEvents"]
     found["event"] = [*status["historyEvents"][0]]
+    perdure("start", "waits", "--id", "y")
+    found["fit"] = [*json.loads(perdure.run("check", "shop:closed", "--json")[1].splitlines()[0])]
     assert found == SHAPES
