@@ -207,8 +207,7 @@ def test_the_shell_offers_what_a_hub_holds(
     assert sorted(perdure().split()) == ["a1", "a2"]
 
 
-def test_code_is_checked_against_a_hub(perdure: Any, hub: Any, at_the_shop: None) -> None:
+def test_code_is_checked_against_a_hub(perdure: Any, running: Runtime, at_the_shop: None) -> None:
     perdure("start", "waits", "--id", "w")
-    hub.recorded("w", "ExecutionStarted")
     assert "1 orchestrations and 0 entities were checked; all fit" in perdure("check", "shop:app")
     assert perdure.run("check", "shop:closed")[0] == 1

@@ -1,6 +1,6 @@
 """Would other code go on with what is stored? Nothing is run, nothing is written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -81,7 +81,7 @@ def shop(
 
 
 @pytest.fixture
-def recorded(store: Store) -> Iterator[Store]:
+def recorded(store: Store) -> Store:
     """A store in which an order waits for its payment."""
 
     async def record() -> None:
@@ -169,7 +169,9 @@ def test_new_calls_at_the_end_are_news(recorded: Store) -> None:
 
 def test_a_sample_is_taken_and_told(recorded: Store) -> None:
     told: list[tuple[int, int]] = []
-    found = check_store(shop(), recorded, sample=1, progress=lambda *at: told.append(at))
+    found = check_store(
+        shop(), recorded, sample=1, progress=lambda done, total: told.append((done, total))
+    )
     assert (found.instances, found.entities, found.left_out) == (1, 1, 2)
     assert told == [(1, 2), (2, 2)]
     with pytest.raises(ValueError, match="at least 1"):
