@@ -1,6 +1,6 @@
 """A store in PostgreSQL: what each operation of the contract is in SQL."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Self
 
 from psycopg import errors
@@ -8,18 +8,20 @@ from psycopg import errors
 from ..actors.errors import ClaimLostError, StaleOwnerError
 from ..actors.identity import is_entity
 from ..actors.status import Status
-from . import postgres_archive, postgres_inbox, postgres_purge
+from . import postgres_archive, postgres_inbox, postgres_membership, postgres_purge
 from .conditions import Condition, between, conditions, joined, prefixed
 from .paging import checked_size, key_of, page_of
 from .postgres_address import read_address
-from .postgres_commit import steps_of
+from .postgres_commit import concerned, steps_of
 from .postgres_connections import Step, explained
 from .postgres_hub import PostgresHub
+from .postgres_membership import Membership
 from .postgres_ownership import Ownership
 from .postgres_rows import (
     READ_ENTITY,
     READ_INBOX,
     READ_INSTANCE,
+    READ_LETTER,
     READ_MAILBOX,
     READ_TIMER,
     READ_TURN,
@@ -28,11 +30,13 @@ from .postgres_rows import (
     tag,
 )
 from .records import (
+    Arrivals,
     Commit,
     Due,
     Ended,
     EntityRow,
     InstanceRow,
+    Letter,
     MessageRow,
     Page,
     Pending,
@@ -43,10 +47,12 @@ from .records import (
     TimerRow,
     TurnRow,
     Whole,
+    WorkerRow,
 )
 from .sqlite_file import Durability
 
 _EPOCHS = "SELECT max(epoch) FROM partition WHERE number = ANY(%s::integer[])"
+_NEWEST = "SELECT number, epoch FROM partition WHERE number = ANY(%s::integer[])"
 _VERSION = "SELECT changes + (SELECT sum(changes)::bigint FROM partition) FROM hub"
 
 _OURS = "partition = ANY(%s::integer[])"
@@ -61,6 +67,7 @@ _PARKED = (
 _BACKLOG = (
     "SELECT (SELECT count(*) FROM mailbox WHERE target = %s)"
     " + (SELECT count(*) FROM inbox WHERE target = %s)"
+    " + (SELECT count(*) FROM letter WHERE target = %s)"
 )
 
 
@@ -85,6 +92,21 @@ class PostgresStore:
     def location(self) -> str:
         return self._hub.location
 
+    # One worker among others
+
+    @property
+    def partitions(self) -> int:
+        return self._hub.partitions
+
+    def partition_of(self, actor_id: str) -> int:
+        return self._hub.partition_of(actor_id)
+
+    def enter(self, lease: float | None = None, heartbeat: float | None = None) -> Membership:
+        return Membership(self._hub, lease, heartbeat)
+
+    def workers(self) -> list[WorkerRow]:
+        return postgres_membership.workers(self._hub)
+
     # The owner's side
 
     def own(self) -> int:
@@ -95,15 +117,20 @@ class PostgresStore:
 
     def commit(self, commit: Commit) -> None:
         steps = steps_of(commit, self._bound, self._hub.partition_of)
+        told = self._hub.telling(concerned(shared)) if (shared := commit.shared) else []
         try:
-            self._hub.connections.write(steps)
+            self._hub.connections.write(steps, told)
         except (errors.DivisionByZero, errors.UniqueViolation) as error:
             raise self._refused(commit, error) from error
 
     def _refused(self, commit: Commit, error: errors.Error) -> Exception:
         """Why, now that the transaction is undone: a stale owner, a lost claim, or a double."""
+        if commit.shared is not None and (lost := self._lost(commit.shared.epochs)):
+            return StaleOwnerError(
+                f"{self.location}: other workers have taken over the partitions {lost}"
+            )
         ((epoch,),) = self._ask(_EPOCHS, self._bound)
-        if epoch != commit.epoch:
+        if commit.shared is None and epoch != commit.epoch:
             return StaleOwnerError(
                 f"{self.location} has an owner of epoch {epoch}, newer than {commit.epoch}"
             )
@@ -114,8 +141,13 @@ class PostgresStore:
                 return ClaimLostError(f"instance {instance_id!r} was started by somebody else")
         return explained(self.location, error)
 
-    def recover(self, horizon: int) -> Pending:
-        bound = self._bound
+    def _lost(self, epochs: Mapping[int, int]) -> list[int]:
+        """Of these partitions those that have another owner."""
+        newest: dict[int, int] = dict(self._ask(_NEWEST, list(epochs)))
+        return [number for number, epoch in epochs.items() if newest.get(number) != epoch]
+
+    def recover(self, horizon: int, partitions: Collection[int] | None = None) -> Pending:
+        bound = self._bound if partitions is None else list(partitions)
         position, mailbox, inbox, timers, unfinished, parked = self._hub.connections.read(
             [
                 (
@@ -130,15 +162,16 @@ class PostgresStore:
             ]
         )
         return Pending(
-            position[0][0],
+            position[0][0] or 0,
             [MessageRow(*row) for row in (*mailbox, *inbox)],
             [TimerRow(*row) for row in timers],
             [instance_id for (instance_id,) in unfinished],
             [actor_id for (actor_id,) in parked],
         )
 
-    def due(self, since: int, until: int) -> Due:
-        stretch = (self._bound, since, until)
+    def due(self, since: int, until: int, partitions: Collection[int] | None = None) -> Due:
+        bound = self._bound if partitions is None else list(partitions)
+        stretch = (bound, since, until)
         timers, mailbox, inbox = self._hub.connections.read(
             [
                 (f"{READ_TIMER} WHERE {_STRETCH} {_TIMERS_ORDER}", stretch),
@@ -155,6 +188,16 @@ class PostgresStore:
             f"{READ_INBOX} WHERE number > %s AND {_OURS} ORDER BY number", -below, self._bound
         )
         return [MessageRow(*row) for row in rows]
+
+    def arrived(self, partitions: Collection[int], below: int) -> Arrivals:
+        numbers = list(partitions)
+        letters, inbox = self._hub.connections.read(
+            [
+                (f"{READ_LETTER} WHERE {_OURS} ORDER BY number", (numbers,)),
+                (f"{READ_INBOX} WHERE number > %s AND {_OURS} ORDER BY number", (-below, numbers)),
+            ]
+        )
+        return Arrivals([Letter(*row) for row in letters], [MessageRow(*row) for row in inbox])
 
     def load(self, ids: Collection[str]) -> dict[str, Stored]:
         found = {actor_id: Stored() for actor_id in ids}
@@ -180,6 +223,9 @@ class PostgresStore:
 
     def take_reply(self, request_id: str) -> str | None:
         return postgres_inbox.take_reply(self._hub, request_id)
+
+    def take_replies(self, request_ids: Sequence[str]) -> dict[str, str]:
+        return postgres_inbox.take_replies(self._hub, request_ids)
 
     def version(self) -> int:
         ((version,),) = self._ask(_VERSION)
@@ -260,7 +306,7 @@ class PostgresStore:
         return postgres_archive.export(self._hub, ids)
 
     def backlog(self, target: str) -> int:
-        ((waiting,),) = self._ask(_BACKLOG, target, target)
+        ((waiting,),) = self._ask(_BACKLOG, target, target, target)
         return int(waiting)
 
     def close(self) -> None:

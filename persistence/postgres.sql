@@ -17,6 +17,8 @@ CREATE TABLE hub (
 CREATE TABLE worker (
     id text COLLATE "C" PRIMARY KEY,
     name text NOT NULL,
+    entered timestamptz NOT NULL DEFAULT now(),
+    beaten timestamptz NOT NULL DEFAULT now(),
     leased_until timestamptz NOT NULL
 )
 
@@ -129,6 +131,23 @@ CREATE TABLE inbox (
 CREATE INDEX inbox_due ON inbox (partition, due)
 
 CREATE INDEX inbox_target ON inbox (target)
+
+-- A message for an actor whose partition another worker owns: written by the commit that sends it,
+-- deleted by the one that takes it. `number` is the position that the sender gave it; those of one
+-- worker become visible in order, as its commits come one after the other, and who takes over a
+-- partition goes on above the numbers of its former owner.
+CREATE TABLE letter (
+    partition integer NOT NULL,
+    number bigint NOT NULL,
+    sender text COLLATE "C" NOT NULL,
+    target text COLLATE "C" NOT NULL,
+    body text NOT NULL,
+    execution_id text,
+    due bigint,
+    PRIMARY KEY (partition, number, sender)
+)
+
+CREATE INDEX letter_target ON letter (target)
 
 CREATE TABLE reply (
     request_id text COLLATE "C" PRIMARY KEY,

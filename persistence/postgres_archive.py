@@ -32,13 +32,16 @@ _READ_AT_ONCE = 100
 
 _ALL = (
     "SELECT id FROM instance UNION SELECT id FROM entity"
-    " UNION SELECT target FROM mailbox UNION SELECT target FROM inbox ORDER BY 1"
+    " UNION SELECT target FROM mailbox UNION SELECT target FROM inbox"
+    " UNION SELECT target FROM letter ORDER BY 1"
 )
+_READ_LETTER = "SELECT number, target, body, execution_id, due FROM letter"
 _IN_THE_WAY = """
     SELECT id FROM instance WHERE id = ANY(%(ids)s::text[])
     UNION SELECT id FROM entity WHERE id = ANY(%(ids)s::text[])
     UNION SELECT target FROM mailbox WHERE target = ANY(%(ids)s::text[])
     UNION SELECT target FROM inbox WHERE target = ANY(%(ids)s::text[])
+    UNION SELECT target FROM letter WHERE target = ANY(%(ids)s::text[])
 """
 
 
@@ -63,11 +66,12 @@ def _wholes(link: Link, ids: list[str]) -> list[Whole]:
         f"{READ_TURN} WHERE instance_id {listed} ORDER BY instance_id, sequence",
         f"{READ_TIMER} WHERE instance_id {listed} ORDER BY due, instance_id, timer_id",
         f"{READ_MAILBOX} WHERE target {listed} ORDER BY position",
+        f"{_READ_LETTER} WHERE target {listed} ORDER BY number",
         f"{READ_INBOX} WHERE target {listed} ORDER BY number",
     )
     with link.pipeline():
         cursors = [link.execute(text.encode(), (ids,), prepare=True) for text in statements]
-    instances_, entities_, turns_, timers_, mailbox, inbox = (c.fetchall() for c in cursors)
+    instances_, entities_, turns_, timers_, *messages = (c.fetchall() for c in cursors)
     for row in instances_:
         wholes[row[0]].instance = read_instance(row)
     for row in entities_:
@@ -76,7 +80,7 @@ def _wholes(link: Link, ids: list[str]) -> list[Whole]:
         wholes[row[0]].turns.append(TurnRow(*row))
     for row in timers_:
         wholes[row[0]].timers.append(TimerRow(*row))
-    for message in (MessageRow(*row) for row in (*mailbox, *inbox)):
+    for message in (MessageRow(*row) for rows in messages for row in rows):
         wholes[message.target].messages.append(message)
     return [whole for whole in wholes.values() if whole.exists]
 

@@ -8,6 +8,7 @@ from .postgres_connections import Step
 from .postgres_rows import (
     ENTITIES,
     INSTANCES,
+    LETTERS,
     MAILBOX,
     REPLIES,
     TIMERS,
@@ -15,11 +16,12 @@ from .postgres_rows import (
     PartitionOf,
     entities,
     instances,
+    letter_values,
     messages,
     timers,
     turns,
 )
-from .records import Commit
+from .records import Commit, Shared
 
 # Raising the changes locks the rows until the transaction ends, so that nobody can take a partition
 # over in between. The division undoes everything when one of them is not ours any more.
@@ -27,6 +29,15 @@ _FENCE = """
     WITH held AS (
         UPDATE partition SET changes = changes + 1, position = greatest(position, %s)
         WHERE number = ANY(%s::integer[]) AND epoch = %s RETURNING 1
+    )
+    SELECT 1 / (CASE WHEN count(*) = %s THEN 1 ELSE 0 END) FROM held
+"""
+
+_SHARED_FENCE = """
+    WITH held AS (
+        UPDATE partition SET changes = changes + 1, position = greatest(position, %s)
+        FROM unnest(%s::integer[], %s::bigint[]) AS mine (number, epoch)
+        WHERE partition.number = mine.number AND partition.epoch = mine.epoch RETURNING 1
     )
     SELECT 1 / (CASE WHEN count(*) = %s THEN 1 ELSE 0 END) FROM held
 """
@@ -50,6 +61,13 @@ _CUT = """
     IN (SELECT id, timer FROM json_to_recordset(%s::json) AS given (id text, timer bigint))
 """
 
+_RECEIVED = """
+    DELETE FROM letter USING json_to_recordset(%s::json)
+    AS taken (partition integer, number bigint, sender text)
+    WHERE letter.partition = taken.partition AND letter.number = taken.number
+    AND letter.sender = taken.sender
+"""
+
 # Other partitions have other messages at the same positions.
 _CONSUMED = "= ANY(%s::bigint[]) AND partition = ANY(%s::integer[])"
 
@@ -68,12 +86,22 @@ def steps_of(commit: Commit, bound: list[int], partition_of: PartitionOf) -> lis
 
 
 def _fence(commit: Commit, bound: list[int], partition_of: PartitionOf) -> Step:
+    if commit.shared is not None:
+        return _shared_fence(commit, commit.shared)
     numbers = bound
     # A commit does not say to whom the messages went that it consumes.
     if len(bound) > 1 and not commit.consumed:
         numbers = sorted({partition_of(actor_id) for actor_id in _touched(commit)}) or bound
     highest = max((message.position for message in commit.sent), default=0)
     return _FENCE, (highest, numbers, commit.epoch, len(numbers))
+
+
+def _shared_fence(commit: Commit, shared: Shared) -> Step:
+    """All that the worker owns: which of them a commit concerns would take longer to find out."""
+    used = [message.position for message in commit.sent]
+    used += [letter.number for letter in shared.letters]
+    owned, epochs = list(shared.epochs), list(shared.epochs.values())
+    return _SHARED_FENCE, (max(used, default=0), owned, epochs, len(owned))
 
 
 def _touched(commit: Commit) -> Iterator[str]:
@@ -118,6 +146,8 @@ def _instances(commit: Commit, partition_of: PartitionOf) -> Iterator[Step]:
 
 
 def _work(commit: Commit, bound: list[int], partition_of: PartitionOf) -> Iterator[Step]:
+    if (shared := commit.shared) is not None:
+        bound = list(shared.epochs)
     yield from TIMERS.steps(TIMERS.upsert, timers(commit.timers_set, partition_of))
     if commit.timers_cut:
         cut = [{"id": instance_id, "timer": timer} for instance_id, timer in commit.timers_cut]
@@ -128,3 +158,18 @@ def _work(commit: Commit, bound: list[int], partition_of: PartitionOf) -> Iterat
     if taken := [-position for position in commit.consumed if position < 0]:
         yield f"DELETE FROM inbox WHERE number {_CONSUMED}", (taken, bound)
     yield from REPLIES.steps(REPLIES.upsert, list(commit.replies.items()))
+    if shared is not None:
+        yield from _letters(shared)
+
+
+def _letters(shared: Shared) -> Iterator[Step]:
+    yield from LETTERS.steps(LETTERS.insert, [letter_values(letter) for letter in shared.letters])
+    if shared.received:
+        names = ("partition", "number", "sender")
+        taken = [dict(zip(names, postmark, strict=True)) for postmark in shared.received]
+        yield _RECEIVED, (orjson.dumps(taken).decode(),)
+
+
+def concerned(shared: Shared) -> str:
+    """For others to hear: the partitions in which something has changed, or has come."""
+    return ",".join(map(str, {*shared.changed, *(letter.partition for letter in shared.letters)}))

@@ -82,13 +82,15 @@ class Connections:
         with self.lent() as link:
             return work(link)
 
-    def write(self, steps: Sequence[Step]) -> list[Rows]:
+    def write(self, steps: Sequence[Step], afterwards: Sequence[Step] = ()) -> list[Rows]:
         """Run statements in a transaction, which is durable when this returns.
+
+        What comes `afterwards` goes along, but is not part of it.
 
         Refusals of the database by DivisionByZero or UniqueViolation are raised as they are, for
         callers that expect them; nothing was written then.
         """
-        return self.insist(lambda link: _run(link, _WRITING, steps))
+        return self.insist(lambda link: _run(link, _WRITING, steps, afterwards))
 
     def insist(self, transact: Callable[[Link], T]) -> T:
         """Run a transaction, again if the database undid it for others' sake."""
@@ -132,6 +134,10 @@ class Connections:
                 link = self._idle.pop()
             if not link.closed:
                 return link
+        return self.connect()
+
+    def connect(self) -> Link:
+        """Make a connection that is nobody else's; the caller closes it."""
         try:
             return psycopg.connect(autocommit=True, **self._parameters)
         except psycopg.Error as error:
@@ -166,7 +172,9 @@ class Connections:
             link.close()
 
 
-def _run(link: Link, begin: str, steps: Sequence[Step]) -> list[Rows]:
+def _run(
+    link: Link, begin: str, steps: Sequence[Step], afterwards: Sequence[Step] = ()
+) -> list[Rows]:
     failure: psycopg.Error | None = None
     cursors: list[psycopg.Cursor[tuple[Any, ...]]] = []
     with link.pipeline() as pipeline:
@@ -175,6 +183,8 @@ def _run(link: Link, begin: str, steps: Sequence[Step]) -> list[Rows]:
             for text, values in steps:
                 cursors.append(link.execute(text.encode(), values, prepare=True))
             link.execute(b"COMMIT")
+            for text, values in afterwards:
+                link.execute(text.encode(), values, prepare=True)
         except psycopg.Error as error:
             # The answer to an early statement of many. What comes for the others is read here, as
             # psycopg would log a warning about it at the end.

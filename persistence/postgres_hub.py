@@ -6,7 +6,7 @@ from ..actors.errors import StoreError, StoreNotFoundError, StoreVersionError
 from . import schema
 from .partitions import PARTITIONS, partition_of
 from .postgres_address import Address, connecting
-from .postgres_connections import Connections, Link, explained
+from .postgres_connections import Connections, Link, Step, explained
 from .sqlite_file import Durability
 
 _RACES = (
@@ -19,6 +19,9 @@ _RACES = (
 _ATTEMPTS = 5
 
 _SERVER_MIN = 140_000
+
+# Relatives of PostgreSQL may lack it.
+_NOTIFIES = "SELECT to_regproc('pg_catalog.pg_notify') IS NOT NULL"
 
 _FOUND = (
     "SELECT to_regclass('migration') IS NOT NULL, count(*) FROM pg_catalog.pg_class"
@@ -41,6 +44,7 @@ class PostgresHub:
         try:
             self._prepare(durability, create=create)
             self.partitions = self._counted()
+            ((self._notifies,),) = self.connections.ask(_NOTIFIES)
         except BaseException:
             self.connections.close()
             raise
@@ -48,6 +52,26 @@ class PostgresHub:
     def partition_of(self, actor_id: str) -> int:
         """The partition that an orchestration or entity belongs to."""
         return partition_of(actor_id, self.partitions)
+
+    def telling(self, what: str) -> list[Step]:
+        """What lets all who listen hear this: only a hint, which nobody may rely on.
+
+        It goes after a transaction and not into it, as the server lets only one transaction at a
+        time end that notifies.
+        """
+        return [("SELECT pg_notify(%s, %s)", (self.address.hub, what))] if self._notifies else []
+
+    def listen(self) -> Link | None:
+        """A connection that hears what is told; None where there is no such thing."""
+        if not self._notifies:
+            return None
+        link = self.connections.connect()
+        try:
+            link.execute(f"LISTEN {self.address.hub}".encode())
+        except errors.Error as error:
+            link.close()
+            raise explained(self.location, error) from error
+        return link
 
     def close(self) -> None:
         """Close all connections."""

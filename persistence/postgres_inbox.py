@@ -31,6 +31,7 @@ _SEND = f"""
 
 _THERE = "SELECT id, status FROM instance WHERE id = ANY(%s::text[])"
 _TAKE = "DELETE FROM reply WHERE request_id = %s RETURNING body"
+_TAKE_MANY = "DELETE FROM reply WHERE request_id = ANY(%s::text[]) RETURNING request_id, body"
 _FORGET = "DELETE FROM reply WHERE at < now() - interval '1 day'"
 
 
@@ -46,9 +47,10 @@ def post(hub: PostgresHub, sent: Sequence[MessageRow], starts: Sequence[Start]) 
     """See `Store.post`."""
     begun = _begun(starts)
     steps = [*_begin(begun, hub.partition_of), send(sent, hub.partition_of)]
+    told = hub.telling(",".join(map(str, {hub.partition_of(row.target) for row in sent})))
     while True:
         try:
-            hub.connections.write(steps)
+            hub.connections.write(steps, told if sent else ())
         except errors.DivisionByZero:
             # Looked at only now. It may have gone meanwhile, and then nothing is in the way.
             there: dict[str, int] = dict(hub.connections.ask(_THERE, list(begun)))
@@ -101,3 +103,9 @@ def take_reply(hub: PostgresHub, request_id: str) -> str | None:
     """See `Store.take_reply`."""
     taken, _ = hub.connections.write([(_TAKE, (request_id,)), (_FORGET, ())])
     return taken[0][0] if taken else None
+
+
+def take_replies(hub: PostgresHub, request_ids: Sequence[str]) -> dict[str, str]:
+    """See `SharedStore.take_replies`."""
+    (taken,) = hub.connections.write([(_TAKE_MANY, (list(request_ids),))])
+    return dict(taken)

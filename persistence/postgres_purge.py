@@ -22,6 +22,7 @@ _PURGES = (
     "DELETE FROM timer WHERE instance_id = ANY(%s::text[])",
     "DELETE FROM mailbox WHERE target = ANY(%s::text[])",
     "DELETE FROM inbox WHERE target = ANY(%s::text[])",
+    "DELETE FROM letter WHERE target = ANY(%s::text[])",
     "DELETE FROM instance WHERE id = ANY(%s::text[])",
 )
 
@@ -31,6 +32,7 @@ _ENDED = """
     WHERE status = %s AND parked IS NULL AND completed IS NOT NULL
     AND completed >= %s AND (completed, id) > (%s, %s)
     AND NOT EXISTS (SELECT 1 FROM inbox WHERE target = instance.id)
+    AND NOT EXISTS (SELECT 1 FROM letter WHERE target = instance.id)
     ORDER BY completed, id LIMIT %s
 """
 _BELOW = "SELECT id FROM instance WHERE parent_id = ANY(%s::text[]) ORDER BY id"

@@ -14,7 +14,7 @@ from attrs import fields
 
 from ..actors.status import Status
 from .postgres_connections import Step
-from .records import EntityRow, InstanceRow, MessageRow, TimerRow, TurnRow
+from .records import EntityRow, InstanceRow, Letter, MessageRow, TimerRow, TurnRow
 
 Values = Sequence[Any]
 PartitionOf = Callable[[str], int]
@@ -27,6 +27,7 @@ _ENTITY = tuple(field.name for field in fields(EntityRow))
 _TURN = tuple(field.name for field in fields(TurnRow))
 _TIMER = tuple(field.name for field in fields(TimerRow))
 _MESSAGE = tuple(field.name for field in fields(MessageRow))
+_LETTER = tuple(field.name for field in fields(Letter))
 
 _NAME, _VERSION, _STATUS, _TAGS = (
     _INSTANCE.index(name) for name in ("name", "version", "status", "tags")
@@ -81,6 +82,7 @@ TURNS = Table("turn", (*_TURN, "partition"), "instance_id", "sequence")
 TIMERS = Table("timer", (*_TIMER, "partition"), "instance_id", "timer_id")
 MAILBOX = Table("mailbox", (*_MESSAGE, "partition"), "position", "partition")
 INBOX = Table("inbox", ("number", *_MESSAGE[1:], "partition"), "number")
+LETTERS = Table("letter", _LETTER, "partition", "number", "sender")
 REPLIES = Table("reply", ("request_id", "body"), "request_id")
 
 READ_INSTANCE = _select("instance", _INSTANCE)
@@ -89,12 +91,14 @@ READ_TURN = _select("turn", _TURN)
 READ_TIMER = _select("timer", _TIMER)
 READ_MAILBOX = _select("mailbox", _MESSAGE)
 READ_INBOX = _select("inbox", ("-number", *_MESSAGE[1:]))
+READ_LETTER = _select("letter", _LETTER)
 
 _instance_values = attrgetter(*_INSTANCE)
 _entity_values = attrgetter(*_ENTITY)
 _turn_values = attrgetter(*_TURN)
 _timer_values = attrgetter(*_TIMER)
 _message_values = attrgetter(*_MESSAGE)
+letter_values: Callable[[Letter], Values] = attrgetter(*_LETTER)
 
 
 def instances(rows: Iterable[InstanceRow], partition_of: PartitionOf) -> list[Values]:

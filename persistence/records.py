@@ -4,6 +4,7 @@ All times are whole microseconds since 1970 UTC. Payloads, events and messages a
 store never looks into.
 """
 
+from collections.abc import Collection
 from typing import Generic, TypeVar
 
 from attrs import Factory, define, frozen
@@ -86,6 +87,31 @@ class MessageRow:
     """None when it may be delivered at once."""
 
 
+Postmark = tuple[int, int, str]
+"""What names a letter: the partition that it is for, its number, and the worker that sent it."""
+
+
+@define
+class Letter:
+    """A message on its way to an actor whose partition another worker owns."""
+
+    partition: int
+    """The receiver's."""
+    number: int
+    """The sender's: those of one sending actor grow, whichever worker has it."""
+    sender: str
+    """The worker."""
+    target: str
+    body: str
+    execution_id: str | None = None
+    due: int | None = None
+
+    @property
+    def postmark(self) -> Postmark:
+        """What names it."""
+        return self.partition, self.number, self.sender
+
+
 @define
 class Commit:
     """Turns made durable together. All of it happens, or nothing."""
@@ -111,6 +137,22 @@ class Commit:
     """Positions of stored messages that are taken now, of the mailbox and of the inbox."""
     replies: dict[str, str] = Factory(dict[str, str])
     """Answers for clients in other processes, by request id."""
+    shared: "Shared | None" = None
+    """What a worker adds that owns some partitions of a hub, in place of the `epoch`."""
+
+
+@define
+class Shared:
+    """What only a commit of one worker among others has."""
+
+    epochs: dict[int, int]
+    """Of the partitions that the worker owns: each has to be the newest."""
+    letters: list[Letter] = Factory(list[Letter])
+    """Messages for actors elsewhere."""
+    received: list[Postmark] = Factory(list[Postmark])
+    """Letters that are taken now."""
+    changed: Collection[int] = ()
+    """Partitions of which others may want to hear at once that something has changed there."""
 
 
 @define
@@ -180,6 +222,50 @@ Ended = tuple[int, str]
 
 LONG_AGO: Ended = (-(2**63), "")
 """Before everything that ever ended."""
+
+
+@define
+class WorkerRow:
+    """A process that runs partitions of a hub, as the store's clock sees it."""
+
+    id: str
+    name: str
+    """Host and process."""
+    partitions: list[int]
+    entered: int
+    """When it began."""
+    silent: int
+    """Microseconds since its last heartbeat."""
+    lease: int
+    """Microseconds until others may take over; below zero once they may."""
+    lag: int = 0
+    """How many messages of clients and of other workers wait in its partitions to be taken."""
+
+
+@define
+class Roster:
+    """Who shares a hub now, as one of its workers learns at its heartbeat."""
+
+    owned: dict[int, int]
+    """The partitions of this worker with their epochs."""
+    free: list[int]
+    """Partitions that nobody alive owns."""
+    released: list[int]
+    """Of the free ones those that their owner gave up by itself."""
+    alive: list[str]
+    """The ids of all workers with a lease, this one among them, in order."""
+    lapsed: bool = False
+    """Whether the lease of this worker had ended, so that those of others may have too."""
+
+
+@define
+class Arrivals:
+    """What has come from elsewhere."""
+
+    letters: list[Letter]
+    """From other workers, by number."""
+    inbox: list[MessageRow]
+    """From clients, oldest first."""
 
 
 @define

@@ -107,6 +107,8 @@ class Activities:
         self._drained = Bell()
         self._performed: set[Job] = set()
         self.instruments: Instruments | None = None
+        self.leaving: Callable[[str], bool] | None = None
+        """Whether an instance is about to be run elsewhere, where its activities begin then."""
 
     @property
     def waiting(self) -> int:
@@ -145,6 +147,8 @@ class Activities:
 
         One without a definition fails; if it was `recovered` it waits for a deployment instead.
         """
+        if self.leaving is not None and self.leaving(instance_id):
+            return
         job = Job(instance_id, (execution_id, event.id), event)
         of_instance = self._jobs.get(instance_id)
         if of_instance is None:
@@ -176,6 +180,15 @@ class Activities:
             self._forget(job)
             job.give_up()
             self._withdraw_timer(job)
+
+    def cancel_those(self, gone: Callable[[str], bool]) -> None:
+        """Give up all activities of these instances."""
+        for instance_id in [known for known in self._jobs if gone(known)]:
+            self.cancel_all(instance_id)
+
+    def executing_for(self, wanted: Callable[[str], bool]) -> int:
+        """How many attempts are being run now for these instances."""
+        return sum(wanted(job.instance_id) for job in self._performed)
 
     def cancel_all(self, instance_id: str) -> None:
         """Give up all activities of an instance."""

@@ -11,7 +11,15 @@ from ..actors.history import Turn
 from ..actors.messages import Message
 from ..actors.orchestration import Orchestration
 from ..actors.wire import write_event, write_events, write_failure, write_notes
-from ..persistence.records import Commit, EntityRow, InstanceRow, MessageRow, TimerRow, TurnRow
+from ..persistence.records import (
+    Commit,
+    EntityRow,
+    InstanceRow,
+    MessageRow,
+    Postmark,
+    TimerRow,
+    TurnRow,
+)
 from .slot import Slot
 
 Act = Callable[[], object]
@@ -31,6 +39,10 @@ class Batch:
     timers_set: dict[tuple[str, int], TimerRow] = Factory(dict[tuple[str, int], TimerRow])
     timers_cut: dict[tuple[str, int], None] = Factory(dict[tuple[str, int], None])
     sent: dict[int, Message] = Factory(dict[int, Message])
+    letters: dict[int, Message] = Factory(dict[int, Message])
+    """Messages for actors whose partitions are not here."""
+    received: list[Postmark] = Factory(list[Postmark])
+    """Letters that are messages here now, or taken already."""
     consumed: list[int] = Factory(list[int])
     replies: dict[str, str] = Factory(dict[str, str])
     when_durable: list[Act] = Factory(list[Act])
@@ -39,7 +51,14 @@ class Batch:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to make durable and nobody who waits for that."""
-        return not (self.touched or self.sent or self.consumed or self.when_durable)
+        return not (
+            self.touched
+            or self.sent
+            or self.consumed
+            or self.when_durable
+            or self.letters
+            or self.received
+        )
 
     def touch(self, slot: Slot) -> None:
         """This slot has state that only this batch will make durable."""

@@ -106,7 +106,8 @@ class Bookkeeper:
                 continue
             if outside is None:
                 outside = {_request_of(message) for message in taken if message.position < 0}
-            if answer.request_id in outside:
+            # Among other workers, who asked here may wait there by now.
+            if answer.request_id in outside or partition.holdings is not None:
                 batch.replies[answer.request_id] = write_event(answer)
 
 

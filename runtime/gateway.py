@@ -112,26 +112,26 @@ class LocalGateway:
         self._partition = partition
         self._writer, self._reader = lanes
 
-    async def _request(self, begin: Callable[[Reply[T]], object]) -> T:
+    async def _request(self, begin: Callable[[Reply[T]], object], target: str | None = None) -> T:
         while True:
             try:
-                return await self._ask(begin)
+                return await self._ask(begin, target)
             except ClaimLostError:
                 # Nothing of it has happened: another process was first with some instance.
                 await self._partition.recovered.wait()
 
-    async def _ask(self, begin: Callable[[Reply[T]], object]) -> T:
+    async def _ask(self, begin: Callable[[Reply[T]], object], target: str | None) -> T:
         partition = self._partition
         if partition.down is not None:
             raise partition.down
         reply: Reply[T] = Reply()
-        partition.requests.add(reply)
+        partition.requests[reply] = target
         try:
             begin(reply)
             partition.bell.ring()
             return await reply.wait()
         finally:
-            partition.requests.discard(reply)
+            partition.requests.pop(reply, None)
 
     async def start(
         self,
@@ -149,7 +149,7 @@ class LocalGateway:
             arrival = partial(self._once_decided, admit)
             partition.residents.when_loaded(instance_id, arrival, fresh=fresh)
 
-        await self._request(begin)
+        await self._request(begin, instance_id)
 
     def _once_decided(self, arrival: Arrival, slot: Slot) -> None:
         """Call it with the slot after the next turn, if that will end the instance."""
@@ -184,7 +184,7 @@ class LocalGateway:
             else:
                 partition.residents.when_loaded(message.target, partial(checked, reply, check))
 
-        await self._request(begin)
+        await self._request(begin, message.target)
 
     async def call(self, message: Message, event: EntityOperationCalled) -> Answer:
         """Send an operation and wait for its outcome."""
@@ -196,7 +196,7 @@ class LocalGateway:
             partition.send(message)
 
         try:
-            return await self._request(begin)
+            return await self._request(begin, message.target)
         finally:
             reply = partition.callers.pop(event.request_id, None)
             if reply is not None:
@@ -212,10 +212,11 @@ class LocalGateway:
         while found is MEMORY_LOST:
             if isinstance(self._partition.down, RuntimeClosedError):
                 raise self._partition.down
-            found = await self._watch(instance_id, until)
+            found = await self.watch_once(instance_id, until)
         return found
 
-    async def _watch(self, instance_id: str, until: Until) -> Watched:
+    async def watch_once(self, instance_id: str, until: Until) -> Watched:
+        """Wait for an instance to get somewhere, or for the loss of memory."""
         reply: Reply[Watched] = Reply()
 
         def watcher(row: InstanceRow) -> None:
@@ -240,15 +241,21 @@ class LocalGateway:
 
     async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
         """Look now, and whenever a commit has touched an instance, until there is something."""
-        while True:
+        found: T | None = None
+        while found is None:
             if isinstance(self._partition.down, RuntimeClosedError):
                 raise self._partition.down
-            reply: Reply[bool] = Reply()
-            with self._partition.watchers.following(instance_id, reply):
-                found = await self.read(look)
-                if found is not None:
-                    return found
+            found = await self.follow_once(instance_id, look)
+        return found
+
+    async def follow_once(self, instance_id: str, look: Callable[[Store], T | None]) -> T | None:
+        """Look now; if there is nothing, return when it is worth another look."""
+        reply: Reply[bool] = Reply()
+        with self._partition.watchers.following(instance_id, reply):
+            found = await self.read(look)
+            if found is None:
                 await reply.wait()
+            return found
 
     async def foresee(self, instance_id: str) -> Status | None:
         """The status of an instance, after a termination that waits for its turn."""
@@ -264,7 +271,7 @@ class LocalGateway:
             arrival = partial(self._once_decided, partial(decided, reply))
             partition.residents.when_loaded(instance_id, arrival)
 
-        await self._request(begin)
+        await self._request(begin, instance_id)
         row = await self.read(lambda store: store.instance(instance_id))
         return None if row is None else row.status
 
@@ -317,7 +324,7 @@ class LocalGateway:
         def begin(reply: Reply[bool]) -> None:
             partition.residents.when_loaded(instance_id, partial(mended, reply))
 
-        await self._request(begin)
+        await self._request(begin, instance_id)
 
 
 def _is_ending(slot: Slot) -> bool:

@@ -16,11 +16,13 @@ from ..actors.app import App
 from ..actors.durable_http import HTTP_ACTIVITY
 from ..actors.errors import ClaimLostError, RuntimeClosedError, StaleOwnerError
 from ..persistence.opening import checked_place, open_store
+from ..persistence.sharing import is_shared
 from ..persistence.store import Store
 from .activities import Activities
 from .client import Client
 from .clock import Bell, Clock, IdSource, SystemClock, new_id
-from .gateway import LocalGateway
+from .crew import Crew
+from .gateway import Gateway, LocalGateway
 from .hooks import Hook, Hooks, checked_hooks
 from .http_activity import http_activity
 from .instruments import Instruments, Telemetry, checked_telemetry
@@ -64,7 +66,7 @@ class Runtime:
     `perdure.telemetry.Telemetry`, which makes spans and metrics. Entering recovers what was
     unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what runs, and cancels
     the rest, which goes on at the next start. Raises `StoreInUseError` when another runtime owns
-    the store.
+    the store; a hub in PostgreSQL is run by as many as there are, each its share.
     """
 
     def __init__(
@@ -96,6 +98,8 @@ class Runtime:
         self._telemetry = checked_telemetry(telemetry)
         self._instruments: Instruments | None = None
         self._sweeper: Sweeper | None = None
+        self._crew: Crew | None = None
+        self._epoch = 0
         self._entered = False
         self._dead = False
 
@@ -163,7 +167,7 @@ class Runtime:
         self._partition.open(group, self._activities)
         self._activities.open(group)
         try:
-            await self._recovery.run()
+            await (self._recovery.run() if self._crew is None else self._crew.enter())
         except BaseException as error:
             try:
                 await self._end(error)
@@ -173,6 +177,8 @@ class Runtime:
         group.start_soon(self._timers.run)
         group.start_soon(self._live)
         group.start_soon(self._recovery.poll)
+        if self._crew is not None:
+            group.start_soon(self._crew.run)
         self._hooks.open(group)
         if self._sweeper is not None:
             group.start_soon(self._sweeper.run)
@@ -185,7 +191,10 @@ class Runtime:
             await run_in(writer, partial(self._open, self._opens))
         store = self._store
         assert store is not None  # noqa: S101 - it was given, or has just been opened
-        self._epoch = await run_in(writer, store.own)
+        if is_shared(store):
+            self._crew = await run_in(writer, partial(Crew, store, self.settings))
+        else:
+            self._epoch = await run_in(writer, store.own)
         return store
 
     def _open(self, place: str | os.PathLike[str]) -> None:
@@ -197,8 +206,16 @@ class Runtime:
         writer, loader, reader = self._lanes
         self._timers = Timers(seams.clock)
         restorer = Restorer(self.app, settings, seams.new_id)
+        crew = self._crew
         self._partition = Partition(
-            store, settings, seams.clock, self._timers, restorer, (writer, loader), seams.ready
+            store,
+            settings,
+            seams.clock,
+            self._timers,
+            restorer,
+            (writer, loader),
+            seams.ready,
+            None if crew is None else crew.holdings,
         )
         self._partition.pipeline.epoch = self._epoch
         self._hooks = Hooks(
@@ -207,20 +224,25 @@ class Runtime:
         self._activities = Activities(
             self.app, settings, seams.clock, self._timers, self._partition.deliver
         )
-        self._recovery = Recovery(
-            store, settings, seams.clock, self._timers, loader, self._partition
+        gateway = LocalGateway(
+            self.app, seams.clock, seams.new_id, store, self._partition, (writer, reader)
         )
+        way_in: Gateway = gateway
+        if crew is None:
+            self._recovery = Recovery(
+                store, settings, seams.clock, self._timers, loader, self._partition
+            )
+        else:
+            way_in = crew.join(gateway, self._partition, self._timers, (writer, loader, reader))
+            self._recovery = crew.recovery
         observers = [*self._observers, self._hooks] if self._hooks.lines else [*self._observers]
         if self._telemetry is not None:
             observers.append(self._instrumented(self._telemetry, seams.clock))
         if observers:
             self._partition.audience = Audience(observers)
-        gateway = LocalGateway(
-            self.app, seams.clock, seams.new_id, store, self._partition, (writer, reader)
-        )
         if settings.retention is not None:
             self._sweeper = Sweeper(settings.retention, seams.clock, gateway, self._partition)
-        self._client = Client(gateway, management=settings.management, telemetry=self._telemetry)
+        self._client = Client(way_in, management=settings.management, telemetry=self._telemetry)
         self._clock = seams.clock
 
     def _instrumented(self, telemetry: Telemetry, clock: Clock) -> Instruments:
@@ -245,7 +267,7 @@ class Runtime:
                 if self._dead:
                     self._partition.close(RuntimeClosedError("the runtime is dead"))
                     return
-                if isinstance(error, StaleOwnerError):
+                if isinstance(error, StaleOwnerError) and self._crew is None:
                     raise error
                 logger.error("memory is dropped and recovered from the store: %s", error)
                 if not isinstance(error, ClaimLostError):
@@ -337,6 +359,8 @@ class Runtime:
         store = self._store
         if store is None:
             return
+        if self._crew is not None:
+            self._crew.leave()
         if self._opens is not None:
             store.close()
         else:

@@ -13,7 +13,11 @@ class Later:
     """Keeps in memory what is due before the horizon; the rest stays on disk until it moves on."""
 
     def __init__(
-        self, clock: Clock, timers: Timers, life: Callable[[], int], deliver: Callable[..., object]
+        self,
+        clock: Clock,
+        timers: Timers,
+        life: Callable[[str], object],
+        deliver: Callable[..., object],
     ) -> None:
         self._clock = clock
         self._timers = timers
@@ -28,7 +32,7 @@ class Later:
         if due is None or due <= self._clock.now():
             self._deliver(message)
         elif due < self.horizon:
-            self._at(due, lambda: self._deliver(message))
+            self._at(message.target, due, lambda: self._deliver(message))
 
     def set(self, row: TimerRow) -> None:
         """Let a new timer fire when it is due; it replaces one of the same number."""
@@ -40,7 +44,7 @@ class Later:
         key = row.instance_id, row.timer_id
         if row.due < self.horizon and self._armed.get(key) != row.execution_id:
             self._armed[key] = row.execution_id
-            self._at(row.due, lambda: self._fire(row))
+            self._at(row.instance_id, row.due, lambda: self._fire(row))
 
     def cut(self, instance_id: str, timer_id: int) -> None:
         """Let a timer not fire."""
@@ -50,9 +54,14 @@ class Later:
         """Memory was dropped."""
         self._armed.clear()
 
-    def _at(self, due: int, act: Callable[[], object]) -> None:
-        life = self._life()
-        self._timers.call_at(due, lambda: act() if life == self._life() else None)
+    def forget_those(self, gone: Callable[[str], bool]) -> None:
+        """Of these actors memory was dropped."""
+        for key in [key for key in self._armed if gone(key[0])]:
+            del self._armed[key]
+
+    def _at(self, target: str, due: int, act: Callable[[], object]) -> None:
+        life = self._life(target)
+        self._timers.call_at(due, lambda: act() if life == self._life(target) else None)
 
     def _fire(self, row: TimerRow) -> None:
         key = row.instance_id, row.timer_id

@@ -1,5 +1,6 @@
 """Async operations of entities: each runs beside the loop while its entity waits for it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,7 +22,7 @@ class Operations:
     def __init__(self, partition: "Partition") -> None:
         self._partition = partition
         self._group: anyio.abc.TaskGroup | None = None
-        self._scopes: set[anyio.CancelScope] = set()
+        self._scopes: dict[anyio.CancelScope, Slot] = {}
 
     @property
     def running(self) -> int:
@@ -39,7 +40,7 @@ class Operations:
             return
         slot.busy = True
         scope = anyio.CancelScope()
-        self._scopes.add(scope)
+        self._scopes[scope] = slot
         self._group.start_soon(self._await, slot, actor, operation, scope)
 
     async def _await(
@@ -54,9 +55,9 @@ class Operations:
             with scope:
                 value, failure = await outcome_of(operation.coro)
         finally:
-            self._scopes.discard(scope)
+            self._scopes.pop(scope, None)
             partition.bell.ring()
-        if partition.residents.slots.get(slot.id) is not slot:
+        if scope.cancel_called or partition.residents.slots.get(slot.id) is not slot:
             return
         slot.busy = False
         partition.absorb(slot, actor.conclude(operation, value, failure, partition.now()))
@@ -66,3 +67,9 @@ class Operations:
         """Nobody wants the outcome of any that runs now."""
         for scope in self._scopes:
             scope.cancel()
+
+    def cancel_those(self, gone: Callable[[str], bool]) -> None:
+        """Nobody here wants the outcomes of what these entities run now."""
+        for scope, slot in self._scopes.items():
+            if gone(slot.id):
+                scope.cancel()

@@ -31,8 +31,10 @@ from .admission import Admission
 from .batch import Batch
 from .bookkeeper import Answer, Bookkeeper
 from .clock import Bell, Clock
+from .holdings import Holdings, MovedError
 from .lanes import Lane
 from .later import Later
+from .letters import LetterCarrier
 from .observing import Audience
 from .operations import Operations
 from .pipeline import Pipeline
@@ -79,6 +81,7 @@ class Partition:
         restorer: Restorer,
         lanes: tuple[Lane, Lane],
         ready: ReadyQueue | None = None,
+        holdings: Holdings | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -96,12 +99,14 @@ class Partition:
         self._bookkeeper = Bookkeeper(self, settings)
         self.absorb = self._bookkeeper.absorb
         """Make a turn's effects part of the batch, and deliver what it sent."""
-        self.postman = Postman(self)
+        self.holdings = holdings
+        """Which partitions of a hub the actors are of, if other workers have the others."""
+        self.postman = Postman(self) if holdings is None else LetterCarrier(self, holdings)
         self.send, self.deliver = self.postman.send, self.postman.deliver
-        self.later = Later(clock, timers, lambda: self.life, self.deliver)
+        self.later = Later(clock, timers, self._life_of, self.deliver)
         self.operations = Operations(self)
-        self.requests: set[Reply[Any]] = set()
-        """Clients' requests that are not answered yet."""
+        self.requests: dict[Reply[Any], str | None] = {}
+        """Clients' requests that are not answered yet, each with the actor that it is for."""
         self.watchers = Watchers()
         self.callers: dict[str, Reply[Answer]] = {}
         self.lasting: set[Reply[Any]] = set()
@@ -111,6 +116,9 @@ class Partition:
         self.audience: Audience | None = None
         """Who is told of turns once they are durable, if anybody is."""
         self._ready: ReadyQueue = ready if ready is not None else deque()
+        if holdings is not None:
+            self.residents.stranger = holdings.lacks
+            self.pipeline.seal = holdings.sealed
 
     @property
     def batch(self) -> Batch:
@@ -126,6 +134,14 @@ class Partition:
     def ready(self) -> int:
         """How many actors wait for their turn."""
         return len(self._ready)
+
+    def _life_of(self, target: str) -> object:
+        """Differs once what was asked for in the name of this actor is not wanted any more."""
+        holdings = self.holdings
+        if holdings is None:
+            return self.life
+        number = holdings.number_of(target)
+        return self.life, number in holdings.local and holdings.epochs.get(number)
 
     def now(self) -> int:
         """The current time."""
@@ -277,14 +293,24 @@ class Partition:
         self.batch.when_durable.append(act)
         self.bell.ring()
 
+    async def all_durable(self) -> None:
+        """Return once everything up to here is in the store; raises what made memory be dropped."""
+        reply: Reply[bool] = Reply()
+        self.requests[reply] = None
+        self.when_all_durable(partial(self.settle, reply, True))
+        try:
+            await reply.wait()
+        finally:
+            self.requests.pop(reply, None)
+
     def settle(self, reply: Reply[Any], value: Any) -> None:
         """Answer a client."""
-        self.requests.discard(reply)
+        self.requests.pop(reply, None)
         reply.set(value)
 
     def refuse(self, reply: Reply[Any], error: BaseException) -> None:
         """Answer a client with an error."""
-        self.requests.discard(reply)
+        self.requests.pop(reply, None)
         reply.fail(error)
 
     def refuse_once_durable(self, slot: Slot, reply: Reply[Any], error: BaseException) -> None:
@@ -300,6 +326,9 @@ class Partition:
         self.residents.drop_all()
         self._ready.clear()
         self.later.forget()
+        self.postman.forget()
+        if self.holdings is not None:
+            self.holdings.forget()
         self.callers = {key: r for key, r in self.callers.items() if r in self.lasting}
         if self.recovered.is_set():
             self.recovered = anyio.Event()
@@ -309,8 +338,35 @@ class Partition:
         )
         self.down = unknown
         self._resting.ring()
-        for reply in self.requests - self.lasting:
+        for reply in [reply for reply in self.requests if reply not in self.lasting]:
             self.refuse(reply, unknown)
+        for reply in self.watchers.replies:
+            reply.set(MEMORY_LOST)
+
+    # Handing over
+
+    def freeze(self, gone: Callable[[str], bool]) -> None:
+        """These actors take no turn any more; what they did before is still to become durable."""
+        self.operations.cancel_those(gone)
+        for slot in [slot for slot in self.residents.slots.values() if gone(slot.id)]:
+            if slot.loaded:
+                slot.busy = True
+            else:
+                self.residents.drop(slot)
+
+    def let_go(self, gone: Callable[[str], bool]) -> None:
+        """Forget these actors, all of whose turns are durable; others run them from now on."""
+        for slot in [slot for slot in self.residents.slots.values() if gone(slot.id)]:
+            self.residents.drop(slot)
+        self.activities.cancel_those(gone)
+        self.later.forget_those(gone)
+        self.redirect(gone)
+
+    def redirect(self, gone: Callable[[str], bool]) -> None:
+        """Let clients who wait for these actors do so elsewhere."""
+        for reply, target in list(self.requests.items()):
+            if target is not None and gone(target):
+                self.refuse(reply, MovedError(f"{target} is run by another worker"))
         for reply in self.watchers.replies:
             reply.set(MEMORY_LOST)
 

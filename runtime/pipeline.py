@@ -22,6 +22,8 @@ class Pipeline:
         self._lane = lane
         self._wake = wake
         self.epoch = 0
+        self.seal: Callable[[Batch], Commit] = lambda batch: batch.sealed(self.epoch)
+        """Makes the commit of a batch."""
         self.batch = Batch()
         self.commits = 0
         self.failure: BaseException | None = None
@@ -39,7 +41,7 @@ class Pipeline:
         if self._in_flight is not None or self.batch.empty or self.failure is not None:
             return
         batch, self.batch = self.batch, Batch()
-        commit = batch.sealed(self.epoch)
+        commit = self.seal(batch)
         self._in_flight = batch, commit
         write = partial(self._store.commit, commit)
         if self.instruments is not None:

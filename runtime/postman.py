@@ -24,6 +24,15 @@ class Postman:
         self.position = 0
         """The newest of the mailbox."""
 
+    @property
+    def newest(self) -> int:
+        """The highest position that was given up to now."""
+        return self.position
+
+    def raise_to(self, position: int) -> None:
+        """Give only positions above this one from now on."""
+        self.position = max(self.position, position)
+
     def send(self, message: Message) -> None:
         """Put a message into a mailbox, and deliver it if it is due."""
         partition = self._partition
@@ -65,3 +74,6 @@ class Postman:
         """A rewound parent's child that is not there any more begins anew, by its own message."""
         if isinstance(event, ExecutionRewound) and event.restart is not None:
             self.send(Message(slot.id, event.restart))
+
+    def forget(self) -> None:
+        """Memory was dropped."""

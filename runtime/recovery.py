@@ -1,6 +1,7 @@
 """From the store to a running partition: at the start, and after every failed commit."""
 
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from ..actors.damage import is_damaged, legible
@@ -56,7 +57,16 @@ class Recovery:
         pending: Pending = await run_in(
             self._lane, partial(self._store.recover, partition.later.horizon)
         )
-        partition.postman.position = max(partition.postman.position, pending.position)
+        self._bring_back(pending)
+        await self._tell_watchers()
+        await self._restart_all(pending.open)
+        self._timers.call_at(partition.later.horizon - self._ahead // 2, self._look_further)
+        partition.down = None
+        partition.recovered.set()
+
+    def _bring_back(self, pending: Pending) -> None:
+        partition = self._partition
+        partition.postman.raise_to(pending.position)
         for row in pending.timers:
             partition.later.arm(row)
         # Before the messages: one of them may be what parks an actor.
@@ -64,13 +74,11 @@ class Recovery:
             partition.residents.when_loaded(target, self._try_again)
         for message_row in pending.messages:
             self._accept(message_row)
-        await self._tell_watchers()
-        for start in range(0, len(pending.open), LOADED_AT_ONCE):
-            ids = pending.open[start : start + LOADED_AT_ONCE]
-            self._restart(await run_in(self._lane, partial(self._store.load, ids)))
-        self._timers.call_at(partition.later.horizon - self._ahead // 2, self._look_further)
-        partition.down = None
-        partition.recovered.set()
+
+    async def _restart_all(self, ids: list[str]) -> None:
+        for start in range(0, len(ids), LOADED_AT_ONCE):
+            some = ids[start : start + LOADED_AT_ONCE]
+            self._restart(await run_in(self._lane, partial(self._store.load, some)))
 
     async def _tell_watchers(self) -> None:
         """What they wait for may have been in a commit that was durable although it failed."""
@@ -128,13 +136,16 @@ class Recovery:
         partition = self._partition
         since, partition.later.horizon = partition.later.horizon, self._clock.now() + self._ahead
         until = partition.later.horizon
-        found = partial(self._found, partition.life, partition.postman.position, self._seen)
+        found = partial(self._found, partition.life, partition.postman.newest, self._seen)
 
         def fetch() -> None:
-            self._lane.submit(partial(self._store.due, since, until), found)
+            self._lane.submit(self._due(since, until), found)
 
         partition.when_all_durable(fetch)
         self._timers.call_at(until - self._ahead // 2, self._look_further)
+
+    def _due(self, since: int, until: int) -> Callable[[], Due]:
+        return partial(self._store.due, since, until)
 
     def _found(
         self, life: int, newest: int, seen: int, due: Due, error: BaseException | None
@@ -148,8 +159,11 @@ class Recovery:
         for row in due.timers:
             self._partition.later.arm(row)
         for message_row in due.messages:
-            if seen <= message_row.position <= newest:
+            if self._is_new(message_row.position, newest, seen):
                 self._accept(message_row)
+
+    def _is_new(self, position: int, newest: int, seen: int) -> bool:
+        return seen <= position <= newest
 
     async def poll(self) -> None:
         """Look for what clients in other processes have sent, for ever."""

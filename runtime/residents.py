@@ -29,11 +29,13 @@ class Residents:
         self._settle_in = settle_in
         self._wake = wake
         self.slots: dict[str, Slot] = {}
+        self.stranger: Callable[[str], bool] | None = None
+        """Whether an actor's partition is not here, if there is more than one owner."""
         self.life = 0
         """Counts how often memory was dropped: what was asked for before is not wanted any more."""
         self._idle: OrderedDict[str, Slot] = OrderedDict()
         self._to_load: list[str] = []
-        self._loaded: list[tuple[int, dict[str, Stored], BaseException | None]] = []
+        self._loaded: list[tuple[list[Slot], dict[str, Stored], BaseException | None]] = []
         self._loads_under_way = 0
 
     @property
@@ -45,6 +47,8 @@ class Residents:
         """Call `arrival` with the slot, at once if it is loaded; `fresh` ids cannot be stored."""
         slot = self.slots.get(target)
         if slot is None:
+            if self.stranger is not None and self.stranger(target):
+                return
             slot = self.slots[target] = Slot(target, loaded=fresh, fresh=fresh)
             if not fresh:
                 self._to_load.append(target)
@@ -58,27 +62,29 @@ class Residents:
         """Ask the store for all who are wanted."""
         if not self._to_load:
             return
-        wanted, self._to_load = self._to_load, []
+        slots = [self.slots[target] for target in self._to_load if target in self.slots]
+        wanted, self._to_load = [slot.id for slot in slots], []
         life = self.life
         self._loads_under_way += 1
 
         def done(stored: dict[str, Stored], error: BaseException | None) -> None:
-            self._loaded.append((life, {} if error is not None else stored, error))
-            self._wake()
+            if life == self.life:
+                self._loaded.append((slots, stored, error))
+                self._wake()
 
         self._lane.submit(partial(self._store.load, wanted), done)
 
     def finish_loading(self) -> BaseException | None:
         """Let in who has come; returns why the store could not give them."""
         loaded, self._loaded = self._loaded, []
-        for life, stored, error in loaded:
-            if life != self.life:
-                continue
+        for slots, stored, error in loaded:
             self._loads_under_way -= 1
             if error is not None:
                 return error
-            for target, record in stored.items():
-                self._let_in(self.slots[target], record)
+            for slot in slots:
+                # It may have been dropped meanwhile, and its place taken by another.
+                if self.slots.get(slot.id) is slot:
+                    self._let_in(slot, stored[slot.id])
         return None
 
     def _let_in(self, slot: Slot, record: Stored) -> None:

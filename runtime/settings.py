@@ -69,6 +69,11 @@ class Settings:
     """How many turns are taken before other tasks of the event loop may run."""
     poll_interval: float = field(default=0.05, validator=_positive)
     """How often the store is asked for what clients in other processes have sent."""
+    worker_lease: float | None = field(default=None, validator=optional(_positive))
+    """Of a store that several workers run: after so long without a heartbeat a worker is held to be
+    dead, and others take over. None: as the store's URL says, or else 10."""
+    worker_heartbeat: float | None = field(default=None, validator=optional(_positive))
+    """How often it shows that it is alive. None: as the store's URL says, or else 2."""
     timer_horizon: float = field(default=60.0, validator=_positive)
     """Timers due later than this are left on disk for the time being."""
     hook_events_max: int = field(default=10_000, validator=_whole)

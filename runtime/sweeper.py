@@ -85,10 +85,15 @@ class Sweeper:
         while True:
             found = await self._gateway.read(partial(_ended, status, after))
             due = [instance_id for completed, instance_id in found if completed <= until]
-            await self._purge(due)
+            await self._purge([instance_id for instance_id in due if self._is_ours(instance_id)])
             if len(due) < FOUND_AT_ONCE:
                 return
             after = found[-1]
+
+    def _is_ours(self, actor_id: str) -> bool:
+        """Whether no other worker sweeps it."""
+        holdings = self._partition.holdings
+        return holdings is None or holdings.has(actor_id)
 
     async def _purge(self, ids: list[str]) -> None:
         if not ids:
@@ -120,7 +125,8 @@ class Sweeper:
         token: str | None = None
         while True:
             page = await self._gateway.read(partial(_idle_entities, until, token))
-            idle = [row.id for row in page.rows if row.lock is None and row.parked is None]
+            unheld = [row.id for row in page.rows if row.lock is None and row.parked is None]
+            idle = list(filter(self._is_ours, unheld))
             await self._gateway.visit(idle, partial(self._let_go, until))
             token = page.token
             if token is None:

@@ -9,7 +9,7 @@ import psycopg
 PARAMETERS = "lease=1&heartbeat=0.1"
 """An owner that was killed is replaced soon, and one that lives shows it at once."""
 
-TABLES = ("instance", "entity", "turn", "timer", "mailbox", "inbox", "reply", "worker")
+TABLES = ("instance", "entity", "turn", "timer", "mailbox", "inbox", "letter", "reply", "worker")
 
 
 class SpareHubs:

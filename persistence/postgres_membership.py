@@ -1,0 +1,186 @@
+"""One worker of a hub in PostgreSQL: its lease, and the partitions that it owns.
+
+A lease ends by the database's clock. It only says what others may claim; that a former owner
+cannot write is up to the epochs, which are in the same transaction as each commit.
+"""
+
+import os
+import select
+import socket
+import threading
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from time import monotonic
+from uuid import uuid4
+
+import psycopg
+
+from ..actors.errors import StoreError
+from .postgres_connections import Link
+from .postgres_hub import PostgresHub
+from .records import Roster, WorkerRow
+
+Met = Callable[[Roster], object]
+Told = Callable[[frozenset[int]], object]
+
+MEMBERS = "members"
+"""What is told when workers come or go, or let partitions go."""
+
+_LEASED = "clock_timestamp() + %s * interval '1 second'"
+
+# A lease that had ended by then shows in what was there before.
+_BEAT = f"""
+    WITH before AS (
+        SELECT leased_until <= clock_timestamp() AS lapsed FROM worker WHERE id = %s
+    ), renewed AS (
+        INSERT INTO worker (id, name, leased_until) VALUES (%s, %s, {_LEASED})
+        ON CONFLICT (id) DO UPDATE
+        SET leased_until = excluded.leased_until, beaten = clock_timestamp() RETURNING 1
+    )
+    SELECT count(*) = 1 AND coalesce((SELECT lapsed FROM before), false) FROM renewed
+"""
+_ALIVE = "SELECT id FROM worker WHERE leased_until > clock_timestamp() ORDER BY id"
+_OWNERS = "SELECT number, epoch, worker FROM partition ORDER BY number"
+_FORGET = "DELETE FROM worker WHERE leased_until < now() - interval '1 day'"
+
+# Locked in their order, so that workers who claim the same wait for each other.
+_CLAIM = """
+    UPDATE partition SET epoch = epoch + 1, worker = %s WHERE number IN (
+        SELECT number FROM partition WHERE number = ANY(%s::integer[]) AND (
+            worker IS NULL OR worker NOT IN (
+                SELECT id FROM worker WHERE leased_until > clock_timestamp()
+            )
+        ) ORDER BY number FOR UPDATE
+    ) RETURNING number, epoch
+"""
+_RECLAIM = """
+    UPDATE partition SET epoch = epoch + 1 WHERE number IN (
+        SELECT number FROM partition WHERE worker = %s ORDER BY number FOR UPDATE
+    ) RETURNING number, epoch
+"""
+_RELEASE = "UPDATE partition SET worker = NULL WHERE number = ANY(%s::integer[]) AND worker = %s"
+_RELEASE_ALL = "UPDATE partition SET worker = NULL WHERE worker = %s"
+_LEAVE = "DELETE FROM worker WHERE id = %s"
+
+_MICROSECONDS = "(extract(epoch FROM {}) * 1000000)::bigint"
+_WORKERS = f"""
+    SELECT id, name, array(SELECT number FROM partition WHERE worker = worker_.id ORDER BY number),
+        {_MICROSECONDS.format("entered")}, {_MICROSECONDS.format("clock_timestamp() - beaten")},
+        {_MICROSECONDS.format("leased_until - clock_timestamp()")},
+        (SELECT count(*) FROM inbox JOIN partition ON partition.number = inbox.partition
+            WHERE worker = worker_.id)
+        + (SELECT count(*) FROM letter JOIN partition ON partition.number = letter.partition
+            WHERE worker = worker_.id)
+    FROM worker AS worker_ ORDER BY name, id
+"""
+
+
+class Membership:
+    """See `perdure.persistence.sharing.Membership`."""
+
+    def __init__(self, hub: PostgresHub, lease: float | None, heartbeat: float | None) -> None:
+        self.id = uuid4().hex
+        self._hub = hub
+        self._lease = hub.address.lease if lease is None else lease
+        self._heartbeat = hub.address.heartbeat if heartbeat is None else heartbeat
+        if self._heartbeat * 2 > self._lease:
+            raise StoreError(
+                f"a lease of {self._lease} s with a heartbeat of {self._heartbeat} s would lapse "
+                "at the first delay: let worker_lease be at least two of worker_heartbeat"
+            )
+        self._name = f"{socket.gethostname()} with pid {os.getpid()}"
+        self._thread: threading.Thread | None = None
+        self._left = threading.Event()
+        self._wake, self._woken = socket.socketpair()
+        self.hears = False
+        hub.connections.write([(_FORGET, ())], hub.telling(MEMBERS))
+
+    def beat(self) -> Roster:
+        lapsed, alive, owners = self._hub.connections.write(
+            [(_BEAT, (self.id, self.id, self._name, self._lease)), (_ALIVE, ()), (_OWNERS, ())]
+        )
+        living = [worker for (worker,) in alive]
+        return Roster(
+            {number: epoch for number, epoch, worker in owners if worker == self.id},
+            [number for number, _, worker in owners if worker not in living],
+            [number for number, _, worker in owners if worker is None],
+            living,
+            bool(lapsed[0][0]),
+        )
+
+    def claim(self, partitions: Collection[int]) -> dict[int, int]:
+        (claimed,) = self._hub.connections.write([(_CLAIM, (self.id, list(partitions)))])
+        return dict(claimed)
+
+    def reclaim(self) -> dict[int, int]:
+        (ours,) = self._hub.connections.write([(_RECLAIM, (self.id,))])
+        return dict(ours)
+
+    def release(self, partitions: Collection[int]) -> None:
+        self._hub.connections.write(
+            [(_RELEASE, (list(partitions), self.id))], self._hub.telling(MEMBERS)
+        )
+
+    # The thread
+
+    def watch(self, met: Met, told: Told) -> None:
+        self._thread = threading.Thread(
+            target=self._watch, args=(met, told), name="perdure-lease", daemon=True
+        )
+        self._thread.start()
+
+    def _watch(self, met: Met, told: Told) -> None:
+        link: Link | None = None
+        due = monotonic()
+        while not self._left.is_set():
+            try:
+                if monotonic() >= due:
+                    # From the beginning of the beat: a slow one must not let the lease end.
+                    due = monotonic() + self._heartbeat
+                    met(self.beat())
+                if link is None:
+                    link = self._hub.listen()
+                    self.hears = link is not None
+                self._await_hints(link, max(0.0, due - monotonic()))
+                if link is not None and self._heard(link, told):
+                    due = monotonic()
+            except (StoreError, psycopg.Error):
+                # What is wrong with the database is told by the next commit, and is over some time.
+                self.hears = False
+                if link is not None:
+                    link.close()
+                link = None
+                self._left.wait(self._heartbeat / 4)
+        if link is not None:
+            link.close()
+
+    def _await_hints(self, link: Link | None, seconds: float) -> None:
+        sources = [self._woken.fileno()] + ([] if link is None else [link.fileno()])
+        select.select(sources, [], [], seconds)
+
+    def _heard(self, link: Link, told: Told) -> bool:
+        """Pass on what was told; returns whether workers have come or gone."""
+        said = [note.payload for note in link.notifies(timeout=0)]
+        changed = {int(n) for words in said if words != MEMBERS for n in words.split(",") if n}
+        if changed:
+            told(frozenset(changed))
+        return MEMBERS in said
+
+    def leave(self) -> None:
+        if self._left.is_set():
+            return
+        self._left.set()
+        self._wake.send(b".")
+        if self._thread is not None:
+            self._thread.join()
+        self._wake.close()
+        self._woken.close()
+        # When the database is away they become free at the end of the lease.
+        with suppress(StoreError):
+            steps = [(_RELEASE_ALL, (self.id,)), (_LEAVE, (self.id,))]
+            self._hub.connections.write(steps, self._hub.telling(MEMBERS))
+
+
+def workers(hub: PostgresHub) -> list[WorkerRow]:
+    """See `SharedStore.workers`."""
+    return [WorkerRow(*row) for row in hub.connections.ask(_WORKERS)]

@@ -1,0 +1,100 @@
+"""What a store can do beyond the contract when several workers run one hub.
+
+1.  Actors belong to partitions, by their ids and for ever. A partition has one owner at a time,
+    named by an epoch that grows with each; a commit bears the epochs of all that its worker owns,
+    and one that is not the newest refuses all of it (`StaleOwnerError`).
+2.  A worker counts as alive as long as its lease, which its heartbeat renews, by the store's clock.
+    Partitions of the dead, and what was released, can be claimed by anybody.
+3.  Messages for actors elsewhere are letters: written by the sender's commit, deleted by the
+    receiver's. Those of one worker become visible in the order of their numbers.
+4.  What is heard of others' changes is a hint. It may come late, twice or never.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol, TypeGuard
+
+from .records import Arrivals, Due, Pending, Roster, WorkerRow
+from .store import Store
+
+Told = Callable[[frozenset[int]], object]
+"""Called with partitions in which something has changed or come."""
+
+
+class Membership(Protocol):
+    """One worker's place among the others. All methods may block."""
+
+    @property
+    def id(self) -> str:
+        """The worker's, never used again."""
+        ...
+
+    @property
+    def hears(self) -> bool:
+        """Whether hints come at all, and just now."""
+        ...
+
+    def beat(self) -> Roster:
+        """Renew the lease, and look who is there."""
+        ...
+
+    def claim(self, partitions: Collection[int]) -> dict[int, int]:
+        """Become the owner of those that nobody alive owns; returns their epochs."""
+        ...
+
+    def reclaim(self) -> dict[int, int]:
+        """New epochs for all that are still this worker's, so that no stray commit can follow."""
+        ...
+
+    def release(self, partitions: Collection[int]) -> None:
+        """Let others have these."""
+        ...
+
+    def watch(self, met: Callable[[Roster], object], told: Told) -> None:
+        """Beat from now on, on a thread that calls `met` at each heartbeat and `told` at hints."""
+        ...
+
+    def leave(self) -> None:
+        """Release everything, and be no worker any more."""
+        ...
+
+
+class SharedStore(Store, Protocol):
+    """A store that several workers may run."""
+
+    @property
+    def partitions(self) -> int:
+        """How many there are."""
+        ...
+
+    def partition_of(self, actor_id: str) -> int:
+        """The partition that an orchestration or entity belongs to."""
+        ...
+
+    def enter(self, lease: float | None = None, heartbeat: float | None = None) -> Membership:
+        """Become a worker, which owns nothing yet; in seconds, or as the store's URL says."""
+        ...
+
+    def recover(self, horizon: int, partitions: Collection[int] | None = None) -> Pending:
+        """Find everything there is to do in these partitions, letters excepted."""
+        ...
+
+    def due(self, since: int, until: int, partitions: Collection[int] | None = None) -> Due:
+        """Timers and messages of these partitions with `since <= due < until`."""
+        ...
+
+    def arrived(self, partitions: Collection[int], below: int) -> Arrivals:
+        """All letters for these partitions, and of clients' messages those below a position."""
+        ...
+
+    def take_replies(self, request_ids: Sequence[str]) -> dict[str, str]:
+        """Take the answers that there are to these requests."""
+        ...
+
+    def workers(self) -> list[WorkerRow]:
+        """All workers, by name and id."""
+        ...
+
+
+def is_shared(store: Store) -> TypeGuard[SharedStore]:
+    """Whether several workers can run it."""
+    return hasattr(store, "enter")

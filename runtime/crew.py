@@ -1,0 +1,67 @@
+"""What a runtime has because it is one of several workers of a hub."""
+
+import anyio
+
+from ..persistence.sharing import SharedStore
+from .gateway import LocalGateway
+from .holdings import Holdings
+from .lanes import Lane
+from .lookout import Lookout
+from .partition import Partition
+from .settings import Settings
+from .shared_gateway import SharedGateway
+from .shared_recovery import SharedRecovery
+from .shares import Shares
+from .store_gateway import StoreGateway
+from .timers import Timers
+
+
+class Crew:
+    """One worker's place among the others; made on the thread of the commits."""
+
+    def __init__(self, store: SharedStore, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+        self._membership = store.enter(settings.worker_lease, settings.worker_heartbeat)
+        self.holdings = Holdings(self._membership.id, store.partitions, store.partition_of)
+
+    def join(
+        self,
+        here: LocalGateway,
+        partition: Partition,
+        timers: Timers,
+        lanes: tuple[Lane, Lane, Lane],
+    ) -> SharedGateway:
+        """Put together what brings work here and sends it elsewhere; returns the way in."""
+        writer, loader, reader = lanes
+        clock, holdings, membership = here.clock, self.holdings, self._membership
+        self.recovery = SharedRecovery(
+            self._store,
+            self._settings,
+            clock,
+            timers,
+            (writer, loader),
+            partition,
+            holdings,
+            membership,
+        )
+        self._lookout = Lookout(self._store, clock, reader, lambda: membership.hears)
+        self._shares = Shares(
+            membership, holdings, partition, self.recovery, self._lookout, clock, writer
+        )
+        afar = StoreGateway(here.app, clock, here.new_id, self._store, reader)
+        return SharedGateway(here, afar, partition, holdings, self.recovery, self._lookout)
+
+    async def enter(self) -> None:
+        """Take what is free of this worker's share, and recover it."""
+        await self._shares.enter()
+
+    async def run(self) -> None:
+        """Be one of the workers, until it is cancelled."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._lookout.run)
+            group.start_soon(self._shares.run)
+
+    def leave(self) -> None:
+        """Let the others have everything."""
+        self._membership.leave()

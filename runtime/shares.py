@@ -1,0 +1,179 @@
+"""An even share of a hub's partitions for each of its workers, who come and go.
+
+A heartbeat tells who is alive. Who has more than its share hands some over: their actors take no
+more turns, what they did becomes durable, they leave memory, and the partitions are free. Who has
+less claims what is free. Meanwhile everything else goes on.
+"""
+
+import logging
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
+
+from ..actors.errors import StaleOwnerError
+from ..persistence.records import Roster
+from ..persistence.sharing import Membership
+from .clock import Bell, Clock
+from .holdings import Holdings
+from .lanes import Lane, loop_door, run_in
+from .lookout import Lookout
+from .partition import Partition
+from .shared_recovery import SharedRecovery
+
+logger = logging.getLogger("perdure.runtime")
+
+GRACE = 2_000_000
+"""So long activities may go on before their partition is handed over; longer ones begin anew."""
+LOOK = 20_000
+
+
+class Shares:
+    """Sees to the share of one worker."""
+
+    def __init__(
+        self,
+        membership: Membership,
+        holdings: Holdings,
+        partition: Partition,
+        recovery: SharedRecovery,
+        lookout: Lookout,
+        clock: Clock,
+        lane: Lane,
+    ) -> None:
+        self._membership = membership
+        self._holdings = holdings
+        self._partition = partition
+        self._recovery = recovery
+        self._lookout = lookout
+        self._clock = clock
+        self._lane = lane
+        self._news = Bell()
+        self._roster: Roster | None = None
+
+    async def enter(self) -> None:
+        """Be one of the workers, with what is free for it to have."""
+        roster: Roster = await run_in(self._lane, self._membership.beat)
+        self._holdings.accompanied = len(roster.alive) > 1
+        wanted = self._wanted(roster)
+        if wanted:
+            await run_in(self._lane, partial(self._membership.claim, wanted))
+        await self._recovery.run()
+        post = loop_door()
+
+        def on_loop(act: Callable[[], object]) -> None:
+            # When the loop is gone, so is everyone who would care.
+            with suppress(Exception):
+                post(act)
+
+        self._membership.watch(
+            lambda roster: on_loop(partial(self._met, roster)),
+            lambda numbers: on_loop(partial(self._told, numbers)),
+        )
+
+    def _met(self, roster: Roster) -> None:
+        self._roster = roster
+        self._holdings.accompanied = len(roster.alive) > 1
+        self._news.ring()
+
+    def _told(self, numbers: frozenset[int]) -> None:
+        if not self._holdings.local.isdisjoint(numbers):
+            self._recovery.bell.ring()
+        self._lookout.hear(numbers)
+
+    async def run(self) -> None:
+        """Keep to an even share, for ever."""
+        while True:
+            await self._news.wait()
+            roster = self._roster
+            if roster is None or self._partition.down is not None:
+                continue
+            try:
+                if self._differs(roster):
+                    # It may have been read before the last change of ours.
+                    await self._balance(await run_in(self._lane, self._membership.beat))
+            except Exception as error:  # noqa: BLE001 - the next heartbeat may do better
+                logger.warning("cannot see to an even share of the partitions: %s", error)
+
+    def _quota(self, roster: Roster) -> int:
+        share, rest = divmod(self._holdings.size, len(roster.alive))
+        return share + (roster.alive.index(self._membership.id) < rest)
+
+    def _wanted(self, roster: Roster) -> list[int]:
+        """Of what is free as much as is missing; others likely begin elsewhere in the list."""
+        missing = self._quota(roster) - len(roster.owned)
+        # After an outage others may just not have come to their heartbeat yet.
+        free = roster.released if roster.lapsed else roster.free
+        if missing <= 0 or not free:
+            return []
+        begin = roster.alive.index(self._membership.id) * len(free) // len(roster.alive)
+        return [*free[begin:], *free[:begin]][:missing]
+
+    def _differs(self, roster: Roster) -> bool:
+        holdings = self._holdings
+        return (
+            roster.owned != holdings.epochs
+            or len(holdings.epochs) > self._quota(roster)
+            or bool(self._wanted(roster))
+        )
+
+    async def _balance(self, roster: Roster) -> None:
+        holdings, partition = self._holdings, self._partition
+        if partition.down is not None:
+            return
+        lost = [n for n, epoch in holdings.epochs.items() if roster.owned.get(n) != epoch]
+        if lost:
+            text = f"other workers have taken over the partitions {lost}"
+            partition.fail(StaleOwnerError(text))
+            return
+        if strays := roster.owned.keys() - holdings.epochs.keys():
+            # Claimed by a call whose answer was lost.
+            await run_in(self._lane, partial(self._membership.release, strays))
+        elif (surplus := len(holdings.local) - self._quota(roster)) > 0:
+            await self._hand_over(frozenset(sorted(holdings.local)[-surplus:]))
+        elif wanted := self._wanted(roster):
+            await self._claim(wanted)
+
+    async def _claim(self, wanted: Collection[int]) -> None:
+        holdings, partition = self._holdings, self._partition
+        life = partition.life
+        holdings.joining = {number: [] for number in wanted}
+        # What was sent there before is durable, so that it is read; the rest is noted.
+        await partition.all_durable()
+        claimed = await run_in(self._lane, partial(self._membership.claim, wanted))
+        if life != partition.life:
+            return
+        holdings.epochs.update(claimed)
+        for number in set(wanted) - claimed.keys():
+            holdings.joining.pop(number, None)
+        if claimed:
+            await self._recovery.take_in(claimed)
+            self._lookout.look_again()
+            logger.info("this worker has taken the partitions %s", sorted(claimed))
+
+    async def _hand_over(self, numbers: frozenset[int]) -> None:
+        holdings, partition = self._holdings, self._partition
+        life = partition.life
+
+        def gone(actor_id: str) -> bool:
+            return holdings.number_of(actor_id) in numbers
+
+        holdings.leaving = numbers
+        await self._let_activities_end(gone)
+        if life != partition.life:
+            return
+        holdings.halt(numbers)
+        partition.freeze(gone)
+        await partition.all_durable()
+        if life != partition.life:
+            return
+        partition.let_go(gone)
+        for number in numbers:
+            holdings.epochs.pop(number, None)
+        holdings.leaving = frozenset()
+        await run_in(self._lane, partial(self._membership.release, numbers))
+        logger.info("this worker has handed over the partitions %s", sorted(numbers))
+
+    async def _let_activities_end(self, gone: Callable[[str], bool]) -> None:
+        until = self._clock.now() + GRACE
+        while self._partition.activities.executing_for(gone) and self._clock.now() < until:
+            await self._clock.wait(Bell(), self._clock.now() + LOOK)
