@@ -153,11 +153,14 @@ class Queries:
         instance_id_prefix: str = "",
         created_from: datetime | None = None,
         created_to: datetime | None = None,
+        completed_from: datetime | None = None,
+        completed_to: datetime | None = None,
         tags: Mapping[str, str] | None = None,
+        parent_instance_id: str | None = None,
     ) -> dict[Status, int]:
-        """How many orchestrations match, by status."""
-        times = (created_from, created_to, None, None)
-        wanted = _query(statuses, names, instance_id_prefix, times, tags, None)
+        """How many orchestrations match, by status; takes the filters of `query`."""
+        times = (created_from, created_to, completed_from, completed_to)
+        wanted = _query(statuses, names, instance_id_prefix, times, tags, parent_instance_id)
         return await self.gateway.read(lambda store: store.count(wanted))
 
     async def wait_for_start(

@@ -25,6 +25,18 @@ _SHOW = "tags,version,failureDetails"
 _TOKEN = "x-ms-continuation-token"  # noqa: S105 - the name of a header
 _PATIENCE_SECONDS = 30.0
 _EMPTY_KEY = "$"
+_REFERENCE = {
+    ("GET", "/instances"): {
+        "runtimeStatus",
+        "instanceIdPrefix",
+        "createdTimeFrom",
+        "createdTimeTo",
+    },
+    ("GET", "/counts"): {"runtimeStatus", "instanceIdPrefix", "createdTimeFrom", "createdTimeTo"},
+    ("DELETE", "/instances"): {"runtimeStatus", "createdTimeFrom", "createdTimeTo"},
+    ("GET", "/entities/{entityName}"): set[str](),
+}
+"""Parameters that every service with this API knows."""
 _BEGINNING = "0001-01-01T00:00:00Z"
 _CODES = {404: NOT_FOUND, 409: CONFLICT, 410: CONFLICT, 412: CONFLICT, 400: USAGE, 413: USAGE}
 
@@ -115,14 +127,16 @@ class HttpTarget:
     async def page(self, filters: Filters, size: int, token: str | None) -> InstancePage:
         """Matching orchestrations by creation."""
         headers = {_TOKEN: token} if token is not None else {}
-        params = {**_params(filters, "list"), "show": _SHOW, "top": str(size)}
+        wanted = await self._understood("GET", "/instances", _params(filters))
+        params = {**wanted, "show": _SHOW, "top": str(size)}
         answer = await self._ask("GET", "/instances", params=params, headers=headers)
         found = [instance_status(document) for document in answer.json()]
         return InstancePage(found, answer.headers.get(_TOKEN))
 
     async def count(self, filters: Filters) -> dict[Status, int]:
         """How many match, by status."""
-        answer = await self._ask("GET", "/counts", params=_params(filters, "count"))
+        params = await self._understood("GET", "/counts", _params(filters))
+        answer = await self._ask("GET", "/counts", params=params)
         counts: dict[str, int] = answer.json()["runtimeStatus"]
         return {status: counts[status.label] for status in Status if counts.get(status.label)}
 
@@ -169,9 +183,7 @@ class HttpTarget:
 
     async def purge_by(self, filters: Filters, purged: Purged) -> int:
         """Delete all matching instances that have ended, by one call."""
-        if filters.prefix:
-            raise NotOverHttpError("purge by prefix")
-        params = _params(filters, "purge")
+        params = await self._understood("DELETE", "/instances", _params(filters))
         params.setdefault("createdTimeFrom", _BEGINNING)
         params.setdefault("runtimeStatus", ",".join(status.label for status in TERMINAL))
         answer = await self._send("DELETE", "/instances", params=params, timeout=None)
@@ -200,10 +212,12 @@ class HttpTarget:
         self, name: str, prefix: str, *, states: bool, size: int, token: str | None
     ) -> EntityPage:
         """Entities by name and key."""
-        if prefix:
-            raise NotOverHttpError("list entities by prefix")
+        if prefix and not name:
+            raise CommandError("--prefix is that of keys: give --name of the entity too", USAGE)
         path = f"/entities/{quote(name, safe='')}" if name else "/entities"
-        params = {"fetchState": "true" if states else "false", "top": str(size)}
+        wanted = {"keyPrefix": prefix} if prefix else {}
+        wanted = await self._understood("GET", "/entities/{entityName}", wanted)
+        params = wanted | {"fetchState": "true" if states else "false", "top": str(size)}
         headers = {_TOKEN: token} if token is not None else {}
         answer = await self._ask("GET", path, params=params, headers=headers)
         found = [entity_state(document) for document in answer.json()]
@@ -212,6 +226,22 @@ class HttpTarget:
     async def clean_entities(self) -> int:
         """The API does not offer it."""
         raise NotOverHttpError("release locks")
+
+    async def _understood(self, method: str, path: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The parameters, if the service knows them: another would pass over our own.
+
+        It would list, and delete, what was not asked for.
+        """
+        if not params.keys() - _REFERENCE[method, path]:
+            return params
+        answer = await self._send("GET", "/openapi.json")
+        known: set[str] = set()
+        if not answer.is_error:
+            operation = answer.json()["paths"].get(path, {}).get(method.lower(), {})
+            known = {parameter["name"] for parameter in operation.get("parameters", ())}
+        if unknown := params.keys() - known:
+            raise NotOverHttpError(f"filter by {', '.join(sorted(unknown))} there")
+        return params
 
     async def _steer(self, instance_id: str, path: str, **options: Any) -> httpx.Response:
         _check_orchestration(instance_id)
@@ -286,19 +316,16 @@ def _reason(reason: str | None) -> dict[str, str]:
     return {} if reason is None else {"reason": reason}
 
 
-def _params(filters: Filters, verb: str) -> dict[str, str]:
-    for option, given in (
-        ("name", filters.names),
-        ("completion", filters.completed_from or filters.completed_to),
-        ("tag", filters.tags),
-        ("parent", filters.parent),
-    ):
-        if given:
-            raise NotOverHttpError(f"{verb} by {option}")
+def _params(filters: Filters) -> dict[str, Any]:
     params = {
         "runtimeStatus": ",".join(sorted(status.label for status in filters.statuses)),
         "instanceIdPrefix": filters.prefix,
         "createdTimeFrom": timestamp(filters.created_from),
         "createdTimeTo": timestamp(filters.created_to),
+        "completedTimeFrom": timestamp(filters.completed_from),
+        "completedTimeTo": timestamp(filters.completed_to),
+        "parentInstanceId": filters.parent,
+        "name": sorted(filters.names),
+        "tag": [f"{key}={value}" for key, value in (filters.tags or {}).items()],
     }
     return {name: value for name, value in params.items() if value}

@@ -81,16 +81,7 @@ class StoreTarget:
 
     async def count(self, filters: Filters) -> dict[Status, int]:
         """How many match, by status."""
-        if filters.completed_from or filters.completed_to or filters.parent is not None:
-            counted: dict[Status, int] = {}
-            found = self._client.query_all(**_wanted(filters), show_payloads=False, page_size=1_000)
-            async for status in found:
-                counted[status.runtime_status] = counted.get(status.runtime_status, 0) + 1
-            return counted
-        wanted = _wanted(filters)
-        for name in ("completed_from", "completed_to", "parent_instance_id"):
-            del wanted[name]
-        return await self._client.count(**wanted)
+        return await self._client.count(**_wanted(filters))
 
     async def raise_event(self, instance_id: str, name: str, data: Any) -> None:
         """Raise an external event."""

@@ -7,7 +7,7 @@ from perdure.actors.status import Status
 from .answers import OK, json_answer
 from .call import Call
 from .endpoint import Endpoint
-from .instances import CREATED_FROM, CREATED_TO, ID_PREFIX, RUNTIME_STATUS
+from .filters import FILTERS, filters
 from .keys import Access
 from .refusal import BAD_REQUEST
 from .shapes import COUNTS as NUMBERS
@@ -15,14 +15,7 @@ from .shapes import COUNTS as NUMBERS
 
 async def count_instances(call: Call) -> Response:
     """How many orchestrations match, by status and in total."""
-    created_from, created_to = CREATED_FROM.read(call.query), CREATED_TO.read(call.query)
-    statuses, prefix = RUNTIME_STATUS.read(call.query), ID_PREFIX.read(call.query)
-    found = await call.client().count(
-        statuses=statuses,
-        instance_id_prefix=prefix or "",
-        created_from=created_from,
-        created_to=created_to,
-    )
+    found = await call.client().count(**filters(call.query))
     by_status = {status.label: found.get(status, 0) for status in Status}
     return json_answer({"total": sum(by_status.values()), "runtimeStatus": by_status})
 
@@ -33,7 +26,7 @@ COUNTS = [
         "/counts",
         count_instances,
         (OK, BAD_REQUEST),
-        (CREATED_FROM, CREATED_TO, RUNTIME_STATUS, ID_PREFIX),
+        FILTERS,
         access=Access.READ,
         shows={OK: NUMBERS},
     )

@@ -24,6 +24,7 @@ EMPTY_KEY = "$"
 
 CHANGED_FROM = point_in_time("lastOperationTimeFrom", "Only those changed then or later.")
 CHANGED_TO = point_in_time("lastOperationTimeTo", "Only those changed then or earlier.")
+KEY_PREFIX = text("keyPrefix", "Only those whose key begins like this. Perdure's own.")
 FETCH_STATE = flag("fetchState", "Whether states are shown.")
 OPERATION = text("op", "The operation.")
 
@@ -48,6 +49,7 @@ async def list_entities(call: Call) -> Response:
     show_state = FETCH_STATE.read(call.query)
     filters: dict[str, Any] = {
         "name": EntityId(name, "").name if name else "",
+        "key_prefix": (KEY_PREFIX.read(call.query) or "") if name else "",
         "last_modified_from": CHANGED_FROM.read(call.query),
         "last_modified_to": CHANGED_TO.read(call.query),
         "include_state": show_state,
@@ -94,12 +96,12 @@ ENTITIES = [
             path,
             list_entities,
             (OK, BAD_REQUEST),
-            (CHANGED_FROM, CHANGED_TO, FETCH_STATE, TOP),
+            (CHANGED_FROM, CHANGED_TO, FETCH_STATE, TOP, *more),
             access=Access.READ,
             headers=(CONTINUATION_TOKEN,),
             shows={OK: ENTITY_LIST},
         )
-        for path in ("/entities", "/entities/{entityName}")
+        for path, more in (("/entities", ()), ("/entities/{entityName}", (KEY_PREFIX,)))
     ),
     Endpoint(
         "GET",

@@ -1,7 +1,6 @@
 """Looking at orchestrations, and deleting what has ended."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from starlette.responses import Response
 
@@ -26,10 +25,11 @@ from .answers import (
 )
 from .call import Call
 from .endpoint import Endpoint
+from .filters import CREATED_TO, FILTERS, ID_PREFIX, OWN, filters, own_filters
 from .history_document import history_document
 from .instance_document import SHOWN, instance_document
 from .keys import Access
-from .parameters import flag, point_in_time, statuses, text, whole, words
+from .parameters import flag, point_in_time, statuses, whole, words
 from .refusal import (
     BAD_REQUEST,
     FAILURE,
@@ -50,10 +50,6 @@ SHOW = words("show", "What else to show of an instance.", SHOWN)
 ERROR_ON_FAILURE = flag(
     "returnInternalServerErrorOnFailure", "Whether a failed instance is answered by 500."
 )
-CREATED_FROM = point_in_time("createdTimeFrom", "Only those created then or later.")
-CREATED_TO = point_in_time("createdTimeTo", "Only those created then or earlier.")
-RUNTIME_STATUS = statuses("runtimeStatus", "Only those in one of these statuses.")
-ID_PREFIX = text("instanceIdPrefix", "Only those whose id begins like this.")
 TOP = whole(
     "top",
     f"How many at most; {PAGE_SIZE_MAX} is the most that one page has.",
@@ -100,16 +96,10 @@ async def list_instances(call: Call) -> Response:
     """Orchestrations by creation, a page at a time; the header of one page leads to the next."""
     query = call.query
     show_input, show = SHOW_INPUT.read(query), SHOW.read(query)
-    filters: dict[str, Any] = {
-        "created_from": CREATED_FROM.read(query),
-        "created_to": CREATED_TO.read(query),
-        "statuses": RUNTIME_STATUS.read(query),
-        "instance_id_prefix": ID_PREFIX.read(query) or "",
-        "page_size": min(TOP.read(query), PAGE_SIZE_MAX),
-        "continuation_token": CONTINUATION_TOKEN.read(call.headers),
-    }
+    wanted, size = filters(query), min(TOP.read(query), PAGE_SIZE_MAX)
+    token = CONTINUATION_TOKEN.read(call.headers)
     client = call.client()
-    page = await client.query(**filters)
+    page = await client.query(**wanted, page_size=size, continuation_token=token)
     found: Iterable[InstanceStatus] = page.instances
     if "waitingFor" in show:
         found = [await _with_waiting(client, status) for status in page.instances]
@@ -164,10 +154,14 @@ async def _delete_entity(client: Client, entity_id: EntityId) -> None:
 
 async def purge_instances(call: Call) -> Response:
     """Delete all matching instances that have ended."""
-    created_from, created_to = PURGED_FROM.read(call.query), CREATED_TO.read(call.query)
-    wanted = PURGED_STATUS.read(call.query)
+    query = call.query
+    created_from, created_to = PURGED_FROM.read(query), CREATED_TO.read(query)
     purged = await call.client().purge_by(
-        created_from=created_from, created_to=created_to, statuses=wanted or Reuse.NON_RUNNING
+        created_from=created_from,
+        created_to=created_to,
+        statuses=PURGED_STATUS.read(query) or Reuse.NON_RUNNING,
+        instance_id_prefix=ID_PREFIX.read(query) or "",
+        **own_filters(query),
     )
     if not purged.deleted_instance_count:
         raise Refusal(NOT_FOUND, "no instance matches")
@@ -180,7 +174,7 @@ INSTANCES = [
         "/instances",
         list_instances,
         (OK, BAD_REQUEST),
-        (CREATED_FROM, CREATED_TO, RUNTIME_STATUS, ID_PREFIX, SHOW_INPUT, TOP, SHOW),
+        (*FILTERS, SHOW_INPUT, TOP, SHOW),
         access=Access.READ,
         headers=(CONTINUATION_TOKEN,),
         shows={OK: INSTANCE_LIST},
@@ -190,7 +184,7 @@ INSTANCES = [
         "/instances",
         purge_instances,
         (OK, BAD_REQUEST, NOT_FOUND),
-        (PURGED_FROM, CREATED_TO, PURGED_STATUS),
+        (PURGED_FROM, CREATED_TO, PURGED_STATUS, ID_PREFIX, *OWN),
         shows={OK: PURGED},
     ),
     Endpoint(

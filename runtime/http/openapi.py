@@ -123,8 +123,8 @@ def _parameter(parameter: AnyParameter, place: str) -> Schema:
     }
     if place == "query" and not parameter.required:
         shown["allowEmptyValue"] = True
-    if parameter.kind == "list":
-        shown |= {"style": "form", "explode": False}
+    if parameter.kind in {"list", "texts"}:
+        shown |= {"style": "form", "explode": parameter.kind == "texts"}
     return shown
 
 
@@ -133,6 +133,9 @@ def _schema(parameter: AnyParameter) -> Schema:
         case "list":
             items: Schema = {"enum": list(parameter.choices)} if parameter.choices else {}
             return {"type": "array", "items": TEXT | items}
+        case "texts":
+            form: Schema = {"pattern": parameter.pattern} if parameter.pattern else {}
+            return {"type": "array", "items": TEXT | form}
         case "date-time":
             return TEXT | {"format": "date-time"}
         case kind:

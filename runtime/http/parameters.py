@@ -1,7 +1,7 @@
 """Parameters: each knows its name, how it is read, and what to say when it cannot be."""
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -24,7 +24,7 @@ class Parameter(Generic[T]):
     name: str
     about: str
     kind: str
-    """`boolean`, `integer`, `number`, `date-time`, `string` or `list`."""
+    """`boolean`, `integer`, `number`, `date-time`, `string`, `list` or `texts`."""
     default: T
     parse: Callable[[str], T] = field(repr=False)
     expects: str = ""
@@ -47,6 +47,23 @@ class Parameter(Generic[T]):
         except (ValueError, OverflowError) as error:
             raise Refusal(
                 BAD_REQUEST, f"the {self.noun} {self.name} is {self.expects}, not {text!r}"
+            ) from error
+
+
+@frozen
+class Repeated(Parameter[T]):
+    """A parameter that counts as often as it is given."""
+
+    parse_each: Callable[[Sequence[str]], T] = field(kw_only=True, repr=False)
+
+    def read(self, query: Query) -> T:
+        """What all of it says together."""
+        given = query.get(self.name.lower(), [])
+        try:
+            return self.parse_each(given)
+        except ValueError as error:
+            raise Refusal(
+                BAD_REQUEST, f"the {self.noun} {self.name} is {self.expects}, not {error}"
             ) from error
 
 
@@ -129,6 +146,37 @@ def words(name: str, about: str, choices: tuple[str, ...]) -> Parameter[frozense
 
     expects = f"some of {', '.join(choices)}"
     return Parameter(name, about, "list", frozenset[str](), parse, expects, choices=choices)
+
+
+def various(name: str, about: str) -> Parameter[frozenset[str]]:
+    """Any texts, each given by itself, as they may have commas."""
+    none = frozenset[str]()
+    return Repeated(name, about, "texts", none, lambda _: none, parse_each=frozenset)
+
+
+def texts_by_name(name: str, about: str) -> Parameter[dict[str, str]]:
+    """Pairs, each given as `key=value`."""
+
+    def parse(given: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for item in given:
+            key, separator, value = item.partition("=")
+            if not separator or not key:
+                raise ValueError(repr(item))
+            found[key] = value
+        return found
+
+    none = dict[str, str]()
+    return Repeated(
+        name,
+        about,
+        "texts",
+        none,
+        lambda _: none,
+        "key=value",
+        pattern="^[^=]+=[^=]*$",
+        parse_each=parse,
+    )
 
 
 AnyParameter = Parameter[Any]

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import anyio
@@ -118,16 +120,87 @@ def test_entities_are_signaled_and_read(perdure: Any, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--name", "hello"], ["h,0", "h1"]),
+        (["--name", "hello", "--name", "waits"], ["c", "h,0", "h1"]),
+        (["--tag", "team=x,y", "--tag", "n=a=b"], ["h1"]),
+        (["--parent", "p"], ["c"]),
+        (["--completed-from", "1h"], ["h,0", "h1"]),
+        (["--completed-to", "1h"], []),
+    ],
+)
+def test_every_filter_narrows_over_http(
+    perdure: Any, hub: Any, url: str, options: list[str], found: list[str]
+) -> None:
+    perdure("start", "hello", "[]", "--id", "h,0", "--tag", "team=x,y", "--wait")
+    perdure("start", "hello", "[]", "--id", "h1", "--tag", "team=x,y", "--tag", "n=a=b", "--wait")
+    perdure("start", "parent", '"c"', "--id", "p")
+    hub.until("p", Status.RUNNING)
+    assert sorted(i["instanceId"] for i in perdure.json("list", *options)) == found
+    assert perdure.json("count", *options)[0]["total"] == len(found)
+    ended = len([key for key in found if key != "c"])
+    assert perdure.json("purge", "--yes", *options) == [{"instancesDeleted": ended}]
+
+
+def test_entities_are_listed_by_prefix(perdure: Any, url: str) -> None:
+    for key in ("ka", "kb", "l"):
+        perdure("start", "adds", f'"{key}"', "--wait")
+    listed = perdure.json("entity", "list", "--name", "counter", "--prefix", "k")
+    assert [found["entityId"]["key"] for found in listed] == ["ka", "kb"]
+    assert "give --name of the entity too" in perdure.refused(2, "entity", "list", "--prefix", "k")
+
+
+@pytest.fixture
+def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Another service with the reference's API; notes what it is asked to do."""
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.send_response(404 if "openapi" in self.path else 200)
+            self.end_headers()
+            self.wfile.write(b"[]")
+
+        do_DELETE = do_GET  # noqa: N815 - the server looks for this name
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its parent's
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answer) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("PERDURE_URL", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.delenv("PERDURE_STORE")
+        yield asked
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("command", "lacking"),
+    [
+        (["list", "--name", "hello"], "name"),
+        (["purge", "--yes", "--prefix", "a", "--tag", "k=v"], "instanceIdPrefix, tag"),
+        (["entity", "list", "--name", "c", "--prefix", "k"], "keyPrefix"),
+    ],
+)
+def test_a_filter_that_a_service_would_pass_over_is_refused(
+    perdure: Any, stranger: list[str], command: list[str], lacking: str
+) -> None:
+    said = perdure.refused(1, *command)
+    assert f"the management API cannot filter by {lacking} there" in said
+    assert {line.split("/")[-1] for line in stranger} <= {"openapi.json"}
+    assert perdure("list", "--prefix", "a") == ""
+
+
+@pytest.mark.parametrize(
     "arguments",
     [
-        ["list", "--name", "hello"],
-        ["list", "--tag", "k=v"],
-        ["list", "--parent", "x"],
-        ["count", "--completed-from", "1h"],
         ["terminate", "x", "--recursive"],
         ["purge", "x", "--recursive", "--yes"],
         ["signal", "@c@k", "add", "--at", "1h"],
-        ["entity", "list", "--name", "c", "--prefix", "k"],
         ["entity", "clean"],
     ],
 )

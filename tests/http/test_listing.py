@@ -73,6 +73,9 @@ async def test_token_leads_from_page_to_page(http: httpx.AsyncClient, runtime: R
         ("?top=0", "top is a whole number of at least 1"),
         ("?top=many", "top is a whole number"),
         ("?showInput=perhaps", "showInput is true or false"),
+        ("?tag=alone", "tag is key=value, not 'alone'"),
+        ("?tag==1", "tag is key=value, not '=1'"),
+        ("?completedTimeTo=soon", "completedTimeTo is a time"),
         ("?show=everything", "show is some of tags, version, failureDetails, waitingFor"),
     ],
 )
@@ -161,3 +164,31 @@ async def test_purged_instance_is_gone(http: httpx.AsyncClient, put: Put) -> Non
     answer = await http.delete(f"/instances/{instance_id}")
     assert (answer.status_code, answer.json()) == (200, {"instancesDeleted": 1})
     assert (await http.get(f"/instances/{instance_id}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("name=fails", ["b,1"]),
+        ("name=fails&Name=waits", ["a", "b,1"]),
+        ("tag=team=blue&tag=n=1,2", ["b,1"]),
+        ("tag=team=blue", ["a", "b,1"]),
+        ("tag=team=", []),
+        ("parentInstanceId=a", []),
+        ("completedTimeFrom=2001-01-01", ["b,1"]),
+        ("completedTimeTo=2001-01-01", []),
+        ("name=&tag=&parentInstanceId=", ["a", "b,1"]),
+    ],
+)
+async def test_own_filters_narrow_lists_counts_and_purges(
+    http: httpx.AsyncClient, runtime: Runtime, query: str, found: list[str]
+) -> None:
+    client = runtime.client
+    await client.start_new("waits", instance_id="a", tags={"team": "blue"})
+    failing = await client.start_new("fails", instance_id="b,1", tags={"team": "blue", "n": "1,2"})
+    await client.wait_for_completion(failing.instance_id)
+    listed = await http.get(f"/instances?{query}")
+    assert [document["instanceId"] for document in listed.json()] == found
+    assert (await http.get(f"/counts?{query}")).json()["total"] == len(found)
+    purged = await http.delete(f"/instances?createdTimeFrom=2001-01-01&{query}")
+    assert purged.status_code == (200 if "b,1" in found else 404)
