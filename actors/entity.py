@@ -97,6 +97,13 @@ class Entity:
         return not self.inbox and not self._waiting
 
     @property
+    def remembered(self) -> Payload:
+        """The state in memory, written anew: `state` once more, unless something is wrong."""
+        if self._live is None:
+            return self.state
+        return self.app.codec.write(self._live, f"state of {self.entity_id}")
+
+    @property
     def backlog(self) -> int:
         """How many messages it has not taken."""
         return len(self.inbox) + len(self._waiting)

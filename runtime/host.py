@@ -32,6 +32,7 @@ from .partition import Partition, ReadyQueue
 from .recovery import Recovery
 from .restore import Restorer
 from .seclusion import refuse_blocking_calls
+from .self_check import SelfCheck
 from .settings import settings_from
 from .sweeper import Sweeper
 from .timers import Timers
@@ -63,10 +64,11 @@ class Runtime:
 
     `store` is a URL, a path, or a store object; settings are keywords, see `Settings`. `hooks` are
     functions called with each `LifecycleEvent`, and `Webhook`s that it is sent to; `telemetry` is a
-    `perdure.telemetry.Telemetry`, which makes spans and metrics. Entering recovers what was
-    unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what runs, and cancels
-    the rest, which goes on at the next start. Raises `StoreInUseError` when another runtime owns
-    the store; a hub in PostgreSQL is run by as many as there are, each its share.
+    `perdure.telemetry.Telemetry`, which makes spans and metrics; `verify` replays the log after
+    every turn and parks whoever is not what it says, for tests and staging. Entering recovers what
+    was unfinished. Leaving starts nothing more, waits up to `drain_timeout` for what runs, and
+    cancels the rest, which goes on at the next start. Raises `StoreInUseError` when another runtime
+    owns the store; a hub in PostgreSQL is run by as many as there are, each its share.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Runtime:
         *,
         hooks: Sequence[Hook | Webhook] = (),
         telemetry: Telemetry | None = None,
+        verify: bool = False,
         seams: Seams | None = None,
         **settings: Any,
     ) -> None:
@@ -96,6 +99,8 @@ class Runtime:
         self._observers: list[Observer] = []
         self._given_hooks = checked_hooks(hooks)
         self._telemetry = checked_telemetry(telemetry)
+        self._verify = verify
+        self._self_check: SelfCheck | None = None
         self._instruments: Instruments | None = None
         self._sweeper: Sweeper | None = None
         self._crew: Crew | None = None
@@ -131,6 +136,11 @@ class Runtime:
     def hooks(self) -> Hooks:
         """The lifecycle hooks, with what became of their calls; for tests and tools."""
         return self._hooks
+
+    @property
+    def self_check(self) -> SelfCheck | None:
+        """What `verify` has compared and found; for tests and tools."""
+        return self._self_check
 
     @property
     def sweeping(self) -> bool:
@@ -238,6 +248,9 @@ class Runtime:
         observers = [*self._observers, self._hooks] if self._hooks.lines else [*self._observers]
         if self._telemetry is not None:
             observers.append(self._instrumented(self._telemetry, seams.clock))
+        if self._verify:
+            self._self_check = SelfCheck(self.app, store, reader, self._partition)
+            observers.append(self._self_check)
         if observers:
             self._partition.audience = Audience(observers)
         if settings.retention is not None:

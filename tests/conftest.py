@@ -1,5 +1,6 @@
 """The worlds that every async test runs in, the server that stores may be on, and examples."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import closing
@@ -10,6 +11,7 @@ from zlib import crc32
 import pytest
 from hypothesis import settings
 
+from perdure import Runtime
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.opening import open_store
 from perdure.persistence.store import Store
@@ -50,6 +52,44 @@ def anyio_backend(request: pytest.FixtureRequest) -> World:
     """Name the world and its options; anyio's pytest plugin asks for this fixture by name."""
     world: World = request.param
     return world
+
+
+VERIFIED = ("tests/stories", "tests/entities", "tests/properties")
+"""Folders whose tests on asyncio compare memory with the log after every turn."""
+
+
+@pytest.fixture(autouse=True)
+def verified(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let runtimes verify themselves in one world; in the other they run as users run them.
+
+    With PERDURE_VERIFY in the environment those of all tests do, in both worlds.
+    """
+    callspec = getattr(request.node, "callspec", None)
+    world = callspec.params.get("anyio_backend") if callspec else None
+    chosen = world == ASYNCIO and request.node.nodeid.startswith(VERIFIED)
+    if request.node.get_closest_marker("not_verified") or not (
+        chosen or os.environ.get("PERDURE_VERIFY")
+    ):
+        yield
+        return
+    ear, log = Ear(logging.ERROR), logging.getLogger("perdure.runtime")
+    log.addHandler(ear)
+    monkeypatch.setitem(Runtime.__init__.__kwdefaults__ or {}, "verify", True)
+    yield
+    log.removeHandler(ear)
+    assert not ear.heard
+
+
+class Ear(logging.Handler):
+    """Hears what the self-check finds."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.heard: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if str(record.msg).startswith("the self-check parks"):
+            self.heard.append(record.getMessage())
 
 
 @pytest.fixture(scope="session")
