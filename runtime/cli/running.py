@@ -124,6 +124,9 @@ def host(
     address: Annotated[str, typer.Option("--host", help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int | None, typer.Option(help="The port; 0 takes a free one.")] = None,
     log_level: LogLevel = "info",
+    drain_timeout: Annotated[
+        float, typer.Option(help="Seconds that running activities have in the end.", min=0)
+    ] = 10.0,
 ) -> None:
     """Run a Durable Functions app as it is, without Azure; --key guards it."""
     try:
@@ -136,7 +139,8 @@ def host(
     key = session.shared.key
     _check_guarded(address, key, is_loopback)
     keys = HostKeys(master=key) if key is not None else None
-    anyio.run(partial(host_folder, folder, address=address, port=port, keys=keys))
+    hosting = partial(host_folder, folder, address=address, port=port, keys=keys)
+    anyio.run(partial(hosting, drain_timeout=drain_timeout))
 
 
 def _check_guarded(host: str, key: str | None, is_loopback: Callable[[str], bool]) -> None:

@@ -39,6 +39,7 @@ from .timer_triggers import Timer
 from .versions import VersionedApp
 
 PORT = 7071
+DRAIN_SECONDS = 10.0
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - not to be listened on
 
 
@@ -54,6 +55,7 @@ class _Options:
     keys: HostKeys | None
     url: str | None
     show: Callable[[str], object]
+    drain_timeout: float
     seams: Seams
 
 
@@ -65,6 +67,7 @@ async def host(
     keys: HostKeys | None = None,
     url: str | None = None,
     show: Callable[[str], object] = _print,
+    drain_timeout: float = DRAIN_SECONDS,
     seams: Seams | None = None,
     task_status: anyio.abc.TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -73,6 +76,7 @@ async def host(
     While it runs, the folder is the working directory and local.settings.json is in the
     environment. `port` is 7071 unless given there; 0 takes a free one. `url` is where others reach
     it, for links, when that is not where it listens. `show` gets the lines of the start-up report.
+    In the end activities that run have `drain_timeout` seconds.
     `url = await task_group.start(host, folder)` gives the URL once everything runs.
 
     Without `keys` every caller may do everything, which is refused on addresses that other
@@ -94,6 +98,7 @@ async def host(
         keys=keys,
         url=url.rstrip("/") if url is not None else None,
         show=show,
+        drain_timeout=drain_timeout,
         seams=seams if seams is not None else real_seams(),
     )
     with in_environment(local.values) as kept, chdir(place):
@@ -142,8 +147,9 @@ class _Host:
         the doors of the clients are open before the hubs and after them.
         """
         options, plan = self.options, self.plan
-        app = VersionedApp(kernel_app(plan.app, plan.settings, supply=self._supply), plan.settings)
-        hubs = OpenHubs(plan)
+        kernel = kernel_app(plan.app, plan.settings, supply=self._supply, left_out=plan.left_out)
+        app = VersionedApp(kernel, plan.settings)
+        hubs = OpenHubs(plan, options.drain_timeout)
         caller = Caller(self._bindings, options.seams.new_id)
         try:
             async with anyio.create_task_group() as group:
@@ -198,7 +204,8 @@ class _Host:
     async def _open_doors(self, group: anyio.abc.TaskGroup, hubs: OpenHubs, url: str) -> None:
         doors = ClientDoors.of(hubs.by_key(), self.plan.settings, url)
         loopback = "::1" if ":" in self.options.address else "127.0.0.1"
-        base = await group.start(partial(serve, doors.site, host=loopback, port=0, signals=False))
+        serving = partial(serve, host=loopback, port=0, signals=False, announce=False)
+        base = await group.start(serving, doors.site)
         keys = self.options.keys
         code = keys.system if keys is not None else None
         self.clients = ClientBindings(self.plan.hubs, url, doors.urls(base), code)

@@ -2,15 +2,15 @@
 
 import inspect
 import logging
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from perdure.actors.app import App
 from perdure.actors.context import ActivityContext, EntityContext, OrchestrationContext
-from perdure.actors.definitions import ActivityDefinition, OrchestrationDefinition
+from perdure.actors.definitions import ActivityDefinition, EntityDefinition, OrchestrationDefinition
 from perdure.actors.durable_http import TokenProvider
-from perdure.actors.errors import RegistrationError
+from perdure.actors.errors import DefinitionNotFoundError, RegistrationError
 
 from .conduct import conduct
 from .entity_context import DurableEntityContext
@@ -28,24 +28,54 @@ Supply = Callable[[Function], Mapping[str, Any]]
 """Gives what the durable clients of a function take, by their parameters' names."""
 
 
+class NotRunError(DefinitionNotFoundError):
+    """Raised for a function that the app has, and the host does not run; the message says why."""
+
+    def __init__(self, kind: str, name: str, reason: str) -> None:
+        Exception.__init__(self, f"{kind} {name!r} is not run: {reason}")
+        self.kind = kind
+        self.name = name
+
+
 class KernelApp(App):
     """An App whose activities and orchestrations are found by their names in any case."""
 
+    left_out: Mapping[tuple[str, str], str] = {}
+    """Why a function is not here, by its trigger and its name in lower case."""
+
     def activity_of(self, target: str | Callable[..., Any]) -> ActivityDefinition:
         """The activity of that name; raises `DefinitionNotFoundError`."""
-        return super().activity_of(_known(target, self.activities))
+        with self._with_reason(ACTIVITY_TRIGGER, target):
+            return super().activity_of(_known(target, self.activities))
 
     def orchestration_of(
         self, target: str | Callable[..., Any], version: str | None = None
     ) -> OrchestrationDefinition:
         """The orchestration of that name; raises `DefinitionNotFoundError`."""
         known = [name for name, _ in self.orchestrations]
-        return super().orchestration_of(_known(target, known), version)
+        with self._with_reason(ORCHESTRATION_TRIGGER, target):
+            return super().orchestration_of(_known(target, known), version)
 
     def recorded_orchestration(self, name: str, version: str | None) -> OrchestrationDefinition:
         """The definition for an instance of that name."""
         known = [name for name, _ in self.orchestrations]
-        return super().recorded_orchestration(_known(name, known), version)
+        with self._with_reason(ORCHESTRATION_TRIGGER, name):
+            return super().recorded_orchestration(_known(name, known), version)
+
+    def entity_of(self, target: str | Callable[..., Any]) -> EntityDefinition:
+        """The entity of that name; raises `DefinitionNotFoundError`."""
+        with self._with_reason(ENTITY_TRIGGER, target):
+            return super().entity_of(target)
+
+    @contextmanager
+    def _with_reason(self, trigger: str, target: object) -> Generator[None]:
+        try:
+            yield
+        except DefinitionNotFoundError as error:
+            reason = self.left_out.get((trigger, str(target).casefold()))
+            if reason is None:
+                raise
+            raise NotRunError(error.kind, str(target), reason) from error
 
 
 def kernel_app(
@@ -54,15 +84,21 @@ def kernel_app(
     *,
     supply: Supply | None = None,
     token_provider: TokenProvider | None = None,
+    left_out: Iterable[tuple[Function, str]] = (),
 ) -> App:
     """What an `App` of this package runs of a Functions app; raises `FunctionsError`.
 
-    `supply` is needed for activities that have a durable client: a host has it.
+    `supply` is needed for activities that have a durable client: a host has it. `left_out` are
+    functions that `app` does not have, with the reason that callers are told.
     """
     chosen = settings if settings is not None else HostSettings()
     made = KernelApp(app.folder.name, token_provider=token_provider)
     made.http_poll_interval = chosen.poll_interval
     codec = made.codec = TaggedCodec(app.modules)
+    made.left_out = {
+        (function.trigger.type, function.registered_name.casefold()): reason
+        for function, reason in (*app.left_out, *left_out)
+    }
     for function in app.triggered_by(ACTIVITY_TRIGGER):
         activity = _activity(function, supply or _without_host)
         _register(made.activity, activity, function, made.activities)
@@ -118,25 +154,28 @@ def _activity(function: Function, supply: Supply) -> Callable[..., Any]:
         return given
 
     async def run(value: Any, context: ActivityContext) -> Any:
-        with _telling(function, context.instance_id):
+        with _telling(f"activity {function.name} of instance {context.instance_id}"):
             return await function.call(**arguments(value, context))
 
     def run_in_thread(value: Any, context: ActivityContext) -> Any:
-        with _telling(function, context.instance_id):
+        with _telling(f"activity {function.name} of instance {context.instance_id}"):
             return function.call(**arguments(value, context))
 
     return run if function.is_async else run_in_thread
 
 
 @contextmanager
-def _telling(function: Function, instance_id: str) -> Generator[None]:
-    """Log what an activity raises; its orchestration may well handle it, and nobody else see it."""
+def _telling(what: str) -> Generator[None]:
+    """Log what it raises; its orchestration may well handle it, and nobody else see it."""
     try:
         yield
     except Exception as error:
-        text = "activity %s of instance %s failed: %s"
-        logger.warning(text, function.name, instance_id, _shown(error), exc_info=True)
+        logger.warning("%s failed: %s", what, _shown(error), exc_info=True)
         raise
+
+
+def _operation(context: EntityContext) -> str:
+    return f"operation {context.operation_name} of entity {context.entity_id}"
 
 
 def _shown(error: Exception) -> str:
@@ -166,12 +205,12 @@ def _entity(function: Function, codec: TaggedCodec, *, rolls_back: bool) -> Call
 
     def operate(inner: EntityContext) -> None:
         inner.keeps_state = not rolls_back
-        with DurableEntityContext(inner, codec) as context:
+        with _telling(_operation(inner)), DurableEntityContext(inner, codec) as context:
             entity(context)
 
     async def operate_later(inner: EntityContext) -> None:
         inner.keeps_state = not rolls_back
-        with DurableEntityContext(inner, codec) as context:
+        with _telling(_operation(inner)), DurableEntityContext(inner, codec) as context:
             await entity(context)
 
     return operate_later if inspect.iscoroutinefunction(entity) else operate

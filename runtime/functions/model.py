@@ -26,6 +26,9 @@ DURABLE_CLIENTS: Final = frozenset({"durableClient", "orchestrationClient"})
 SUPPORTED_BINDINGS: Final = DURABLE_CLIENTS | {"http"}
 """Besides triggers."""
 
+DISABLED: Final = "it is disabled"
+"""Why a function is not run that the app's settings switch off."""
+
 RETURN: Final = "$return"
 """The name of the binding that takes what a function returns."""
 
@@ -135,6 +138,12 @@ class FunctionsApp:
         """Its enabled functions with that type of trigger, without those that have an obstacle."""
         wanted = (f for f in self.functions if f.trigger.type == trigger)
         return tuple(f for f in wanted if not f.disabled and f.obstacle is None)
+
+    @property
+    def left_out(self) -> tuple[tuple[Function, str], ...]:
+        """Its functions that nothing here runs, with the reason."""
+        reasons = ((f, DISABLED if f.disabled else f.obstacle) for f in self.functions)
+        return tuple((function, why) for function, why in reasons if why is not None)
 
     @property
     def unsupported(self) -> tuple[Function, ...]:

@@ -23,6 +23,7 @@ class OpenHubs:
     """The clients of a plan's hubs. They can be handed out before the hubs are open."""
 
     plan: HostPlan
+    drain_timeout: float
     clients: dict[tuple[str, str], Client] = Factory(dict[tuple[str, str], Client])
     """By the hub's key."""
     remarks: list[tuple[TaskHub, str]] = Factory(list[tuple[TaskHub, str]])
@@ -60,7 +61,7 @@ class OpenHubs:
     async def _open(self, stack: AsyncExitStack, hub: TaskHub, app: App, seams: Seams) -> None:
         if hub.store.startswith("sqlite") and f"/{STORES}/" in hub.store:
             (self.plan.folder / STORES).mkdir(exist_ok=True)
-        runtime = _runtime(hub, app, self.plan, seams)
+        runtime = _runtime(hub, app, self.plan, seams, self.drain_timeout)
         try:
             self.clients[hub.key] = (await stack.enter_async_context(runtime)).client
             self.remarks.append((hub, ""))
@@ -72,13 +73,14 @@ class OpenHubs:
             self.remarks.append((hub, "  (run by another process; only clients here)"))
 
 
-def _runtime(hub: TaskHub, app: App, plan: HostPlan, seams: Seams) -> Runtime:
+def _runtime(hub: TaskHub, app: App, plan: HostPlan, seams: Seams, drain_timeout: float) -> Runtime:
     settings = plan.settings
     return Runtime(
         app,
         hub.store,
         hooks=plan.webhooks[hub.name],
         seams=seams,
+        drain_timeout=drain_timeout,
         activities_max=settings.activities_max,
         activity_threads_max=settings.activities_max,
         entity_batch_max=settings.entity_batch_max,

@@ -11,7 +11,7 @@ from perdure import Webhook
 from .host_file import HostFile
 from .host_settings import HostSettings
 from .http_triggers import HttpTrigger, http_triggers
-from .model import Function, FunctionsApp
+from .model import DISABLED, Function, FunctionsApp
 from .task_hubs import HubMap
 from .timer_triggers import TimerTrigger, timer_triggers
 
@@ -69,7 +69,7 @@ class HostPlan:
 def _reason(function: Function, settings: HostSettings) -> str | None:
     """Why a function does not run, or None."""
     if function.disabled:
-        return "it is disabled"
+        return DISABLED
     if settings.functions is not None and function.name.casefold() not in settings.functions:
         return "host.json does not list it in functions"
     return function.obstacle

@@ -14,6 +14,7 @@ import sniffio
 from hypercorn import asyncio as on_asyncio
 from hypercorn import trio as on_trio
 from hypercorn.config import Config
+from hypercorn.logging import Logger
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount
 
@@ -37,6 +38,7 @@ async def serve(
     port: int = 7071,
     signals: bool = True,
     graceful_timeout: float = GRACEFUL_SECONDS,
+    announce: bool = True,
     task_status: anyio.abc.TaskStatus[str] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve an ASGI app over HTTP until cancelled, or until SIGINT or SIGTERM.
@@ -45,6 +47,7 @@ async def serve(
     port. Ending takes no new calls, and waits up to `graceful_timeout` seconds for those that run;
     streams of events end at once, and who waits for an instance gets the links to it.
     `signals=False` leaves signals to others; in any thread but the main one they are anyway.
+    `announce=False` says only at DEBUG where it listens.
 
     Raises `ValueError` for a management API without keys on an address open to other machines,
     and for a port that none can be; `OSError` with address and port when it cannot listen there.
@@ -54,6 +57,8 @@ async def serve(
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{listener.getsockname()[1]}"
     config = _config(listener, graceful_timeout)
+    if not announce:
+        config.logger_class = _Unannounced
     stop = anyio.Event()
     async with anyio.create_task_group() as group:
         if signals and threading.current_thread() is threading.main_thread():
@@ -99,6 +104,13 @@ def _config(listener: socket.socket, graceful_timeout: float) -> Config:
     config.accesslog = None
     config.errorlog = logger
     return config
+
+
+class _Unannounced(Logger):
+    """For a site that nobody is told of: hypercorn informs of nothing but its address."""
+
+    async def info(self, message: str, *args: Any, **more: Any) -> None:
+        await self.debug(message, *args, **more)
 
 
 async def _run(

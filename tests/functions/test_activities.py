@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from perdure import App, OrchestrationFailedError
+from perdure import App, DefinitionNotFoundError, OrchestrationFailedError
 from perdure.functions import FunctionsApp, FunctionsError
 from perdure.functions.host_settings import HostSettings
 from perdure.functions.kernel import kernel_app
@@ -94,6 +94,30 @@ async def test_a_missing_activity_is_named_to_its_caller(decorated: Decorated) -
     async with Environment(decorated(body)) as env:
         with pytest.raises(OrchestrationFailedError, match="no activity 'nowhere' is registered"):
             await (await env.client.start_new("asks")).result()
+
+
+NOT_RUN = """
+@app.orchestration_trigger(context_name="context")
+def asks(context):
+    return (yield context.call_activity("Reads", 1))
+
+@app.activity_trigger(input_name="value")
+@app.blob_input(arg_name="blob", path="x/y", connection="AzureWebJobsStorage")
+def reads(value, blob): return value
+
+@app.blob_output(arg_name="blob", path="x/y", connection="AzureWebJobsStorage")
+@app.orchestration_trigger(context_name="context")
+def writes(context, blob): return 1
+"""
+
+
+async def test_calls_of_what_is_not_run_say_why(decorated: Decorated) -> None:
+    reason = "bindings of this kind are not supported: 'blob' \\('blob'\\)"
+    async with Environment(decorated(NOT_RUN)) as env:
+        with pytest.raises(OrchestrationFailedError, match=f"'Reads' is not run: {reason}"):
+            await (await env.client.start_new("asks")).result()
+        with pytest.raises(DefinitionNotFoundError, match=f"'writes' is not run: {reason}"):
+            await env.client.start_new("writes")
 
 
 WITH_CLIENT = """

@@ -65,6 +65,17 @@ async def test_an_operation_that_raises_leaves_no_trace(decorated: Decorated) ->
         assert await counter.read() == 1
 
 
+async def test_a_failed_operation_is_in_the_log(
+    decorated: Decorated, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Environment(decorated(COUNTER)) as env:
+        await (await env.client.start_new("counts")).result()
+    (told,) = [one for one in caplog.records if one.name == "perdure.functions"]
+    operation = "operation fail of entity @counter@Steps"
+    assert told.getMessage() == f"{operation} failed: ValueError: not allowed"
+    assert "in counter" in str(told.exc_text)
+
+
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_without_rollback_the_state_stays(loaded: Load, *, is_async: bool) -> None:
     body = COUNTER.replace("def counter", "async def counter") if is_async else COUNTER

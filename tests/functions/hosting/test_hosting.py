@@ -1,5 +1,6 @@
 """The host as a whole: its report, its hubs, versions, and what it leaves out or refuses."""
 
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -105,6 +106,22 @@ async def test_host_json_says_which_functions_run(
     async with hosting(written(HEAD + STRANGE, functions=["Waits"])):
         assert "    waits: orchestrationTrigger" in report
         assert "    off: host.json does not list it in functions" in report
+
+
+async def test_calls_of_what_is_not_listed_say_why(hosting: Hosting, written: Written) -> None:
+    async with hosting(written(HEAD + BUSY, functions=["busy"])) as http:
+        await http.post(f"{API}/orchestrators/busy/one")
+        status = await shown(http, "one", "Failed")
+    assert "'work' is not run: host.json does not list it in functions" in status["output"]
+
+
+async def test_only_the_public_site_is_announced(
+    hosting: Hosting, written: Written, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with hosting(written(HEAD)) as http:
+        told = [text for record in caplog.records if "Running on" in (text := record.getMessage())]
+        assert [str(http.base_url.port) in text for text in told] == [True]
 
 
 async def test_settings_and_folder_are_the_functions(hosting: Hosting, written: Written) -> None:

@@ -22,11 +22,11 @@ API = "/runtime/webhooks/durabletask"
 
 
 @contextmanager
-def process(folder: Path) -> Generator[tuple["subprocess.Popen[str]", httpx.Client]]:
+def process(folder: Path, *options: str) -> Generator[tuple["subprocess.Popen[str]", httpx.Client]]:
     """The host of an app, and a client for it."""
     environ = {name: value for name, value in os.environ.items() if "AzureWebJobs" not in name}
     started = subprocess.Popen(
-        [*COMMAND, "--log-level", "warning", str(folder)],
+        [*COMMAND, "--log-level", "warning", *options, str(folder)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -96,6 +96,18 @@ def test_a_running_activity_ends_before_the_host(tmp_path: Path, ending: signal.
                 return await client.instance("one", str).result()
 
     assert anyio.run(left) == "done"
+
+
+def test_the_host_waits_as_long_as_told(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text('{"version": "2.0"}')
+    (tmp_path / "function_app.py").write_text(RUNNING.replace("0.5", "600"))
+    with process(tmp_path, "--drain-timeout", "0.01") as (running, http):
+        assert http.get("/api/start").text == "one"
+        assert running.stdout is not None
+        assert "running\n" in iter(running.stdout.readline, "")
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=8)
+    assert running.returncode == 0
 
 
 @pytest.mark.parametrize("said", ['\ufeff{"version": "2.0"}', '{"version": "2.0",} // new'])
