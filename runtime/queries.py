@@ -36,6 +36,8 @@ Ts = TypeVarTuple("Ts")
 
 PAGE_SIZE = 100
 PAGE_SIZE_MAX = 1_000_000
+TRIES_MAX = 5
+"""How often a row is read anew of an instance that changes all the time."""
 
 
 class Queries:
@@ -61,18 +63,18 @@ class Queries:
         app, now = self.gateway.app, self.gateway.clock.now()
 
         def read(store: Store) -> InstanceStatus | None:
-            row = store.instance(instance_id)
+            row, turns = store.instance(instance_id), list[Turn]()
+            if show_history or show_waiting:
+                row, turns = _row_and_turns(store, row, whole=show_history)
             if row is None:
                 return None
             status = instance_status(row, app.codec)
             if not show_input:
                 status.input = None
-            if show_history or show_waiting:
-                turns = _turns(store, instance_id, whole=show_history)
-                if show_history:
-                    status.history = history_events(turns)
-                if show_waiting:
-                    status.waiting_for = waiting_for(row, turns, store, app, now)
+            if show_history:
+                status.history = history_events(turns)
+            if show_waiting:
+                status.waiting_for = waiting_for(row, turns, store, app, now)
             return status
 
         return await self.gateway.read(read)
@@ -198,6 +200,21 @@ class Queries:
             now = f"is {known.runtime_status.label}" if known is not None else "is gone"
             raise TimeoutError(f"instance {instance_id!r} {now} after {timeout} s") from None
         return row
+
+
+def _row_and_turns(
+    store: Store, row: InstanceRow | None, *, whole: bool
+) -> tuple[InstanceRow | None, list[Turn]]:
+    """What goes together: a commit may come between reading the one and the other."""
+    turns: list[Turn] = []
+    for _ in range(TRIES_MAX):
+        if row is None:
+            break
+        turns = _turns(store, row.id, whole=whole)
+        before, row = row, store.instance(row.id)
+        if row == before:
+            break
+    return row, turns
 
 
 def _turns(store: Store, instance_id: str, *, whole: bool) -> list[Turn]:

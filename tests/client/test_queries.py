@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
 from perdure import (
     App,
@@ -16,6 +16,8 @@ from perdure import (
     Status,
 )
 from perdure.actors.outcomes import Returned
+from perdure.persistence.memory import MemoryStore
+from perdure.persistence.records import InstanceRow
 from perdure.persistence.store import Store
 from perdure.testing import Environment, replay
 
@@ -334,3 +336,35 @@ async def test_status_keeps_whole_numbers_of_any_size() -> None:
         status = await instance.status()
         assert status is not None
         assert (status.input, status.output) == (2**70, 2**70)
+
+
+class Overtaken(MemoryStore):
+    """One that is written to between the reading of a row and of its turns."""
+
+    before: InstanceRow | None = None
+
+    def instance(self, instance_id: str) -> InstanceRow | None:
+        before, self.before = self.before, None
+        return before if before is not None else super().instance(instance_id)
+
+
+async def test_status_and_waiting_are_of_one_moment() -> None:
+    own, store = App(), Overtaken()
+
+    @own.orchestration
+    async def steps(ctx: OrchestrationContext) -> None:
+        await ctx.wait_for_external_event("first")
+        ctx.set_custom_status("half way")
+        await ctx.wait_for_external_event("second")
+
+    async with Environment(own, store=store) as env:
+        await env.client.start_new(steps, instance_id="x")
+        await env.settle()
+        before = evolve(store.instances(["x"])["x"])
+        await env.client.raise_event("x", "first")
+        await env.settle()
+        store.before = before
+        status = await env.client.get_status("x", show_waiting=True)
+    assert status is not None
+    assert [waiting.name for waiting in status.waiting_for or []] == ["second"]
+    assert status.custom_status == "half way"
