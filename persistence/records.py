@@ -124,7 +124,7 @@ class Commit:
     resets: set[str] = Factory(set[str])
     """Instances of which all turns and timers are deleted, before anything below is written."""
     instances: dict[str, InstanceRow | None] = Factory(dict[str, InstanceRow | None])
-    """Rows to write; None deletes."""
+    """Rows to write; None deletes. `created` of a row that is there differs only with a claim."""
     entities: dict[str, EntityRow | None] = Factory(dict[str, EntityRow | None])
     """Snapshots to write; None deletes."""
     turns: list[TurnRow] = Factory(list[TurnRow])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from attrs import evolve
 
 from ..actors.errors import ClaimLostError, InstanceAlreadyExistsError, StaleOwnerError
 from ..actors.identity import is_entity
@@ -40,6 +41,7 @@ from .sqlite_rows import (
     INSTANCES,
     LISTED,
     MAILBOX,
+    PROGRESS,
     READ_ENTITY,
     READ_INBOX,
     READ_INSTANCE,
@@ -57,6 +59,19 @@ from .sqlite_rows import (
     timer_values,
     turn_values,
 )
+
+PAGE, IN_ORDER = f"{READ_INSTANCE} WHERE (created, id) > (?, ?)", "ORDER BY created, id LIMIT ?"
+
+INCOMPLETE = f"status <> {int(Status.COMPLETED)}"
+"""What the index over the status is for; it is only used where these words stand."""
+
+ANY = -1
+COUNT = f"""
+    SELECT {ANY}, count(*) FROM instance WHERE true {{0}}
+    UNION ALL
+    SELECT status, count(*) FROM instance WHERE {INCOMPLETE} {{0}} GROUP BY status
+"""
+"""How many match, and how many of them by status; who is not among these has completed."""
 
 
 class SQLiteStore:
@@ -218,28 +233,21 @@ class SQLiteStore:
     def query(self, query: Query, size: int, token: str | None = None) -> Page[InstanceRow]:
         limit, after = checked_size(size), key_of(token)
         condition, values = conditions(query, _tagged)
+        if query.statuses and Status.COMPLETED not in query.statuses:
+            condition += f" AND {INCOMPLETE}"
         with self._file.reading() as database:
-            rows = _ask(
-                database,
-                f"{READ_INSTANCE} WHERE (created, id) > (?, ?) {condition}"
-                " ORDER BY created, id LIMIT ?",
-                *after,
-                *values,
-                limit,
-            )
+            rows = _ask(database, f"{PAGE} {condition} {IN_ORDER}", *after, *values, limit)
         return page_of(
             [read_instance(row) for row in rows], size, lambda row: (row.created, row.id)
         )
 
     def count(self, query: Query) -> dict[Status, int]:
-        condition, values = conditions(query, _tagged)
+        condition, values = conditions(evolve(query, statuses=frozenset()), _tagged)
         with self._file.reading() as database:
-            rows = _ask(
-                database,
-                f"SELECT status, count(*) FROM instance WHERE true {condition} GROUP BY status",
-                *values,
-            )
-        return {Status(status): number for status, number in rows}
+            found = dict(_ask(database, COUNT.format(condition), *values, *values))
+        found[Status.COMPLETED] = found.pop(ANY) - sum(found.values())
+        wanted = query.statuses or frozenset(Status)
+        return {status: found[status] for status in sorted(wanted) if found.get(status)}
 
     def ended(self, status: Status, after: Ended, size: int) -> list[Ended]:
         return sqlite_purge.ended(self._file, status, after, size)
@@ -314,9 +322,11 @@ def _write_actors(database: sqlite3.Connection, commit: Commit) -> None:
         database.execute(f"DELETE FROM turn WHERE instance_id {LISTED}", (resets,))
         database.execute(f"DELETE FROM timer WHERE instance_id {LISTED}", (resets,))
     instances, entities = commit.instances, commit.entities
-    INSTANCES.write(database, [instance_values(row) for row in instances.values() if row])
-    if gone := [instance_id for instance_id, row in instances.items() if row is None]:
-        database.execute(f"DELETE FROM instance WHERE id {LISTED}", (_json(gone),))
+    begun = [instance_id for instance_id, before in commit.claims.items() if before is not None]
+    gone = [instance_id for instance_id, row in instances.items() if row is None]
+    if begun or gone:
+        database.execute(f"DELETE FROM instance WHERE id {LISTED}", (_json([*begun, *gone]),))
+    PROGRESS.write(database, [instance_values(row) for row in instances.values() if row])
     ENTITIES.write(database, [entity_values(row) for row in entities.values() if row])
     if gone := [entity_id for entity_id, row in entities.items() if row is None]:
         database.execute(f"DELETE FROM entity WHERE id {LISTED}", (_json(gone),))

@@ -134,3 +134,28 @@ CREATE TABLE reply (
 -- For retention: what ended first, by status.
 CREATE INDEX instance_ended ON instance (status, completed)
     WHERE completed IS NOT NULL AND parked IS NULL
+
+-- 3 --
+
+-- Turns of all instances are written at the end of their table, some to a page; with an instance's
+-- turns beside each other each turn of a commit wrote a page of its own.
+ALTER TABLE turn RENAME TO turn_by_key
+
+CREATE TABLE turn (
+    instance_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    events TEXT NOT NULL,
+    notes TEXT
+) STRICT
+
+INSERT INTO turn SELECT * FROM turn_by_key ORDER BY instance_id, sequence
+
+DROP TABLE turn_by_key
+
+CREATE UNIQUE INDEX turn_key ON turn (instance_id, sequence)
+
+-- Without those that completed (status 1): they are nearly all, and each would come in late.
+DROP INDEX instance_status
+
+CREATE INDEX instance_status ON instance (status, created, id) WHERE status <> 1

@@ -36,11 +36,20 @@ class TestInstances:
     def test_a_later_row_takes_the_place_of_an_earlier(self, open_store: OpenStore) -> None:
         owner = Owner(open_store())
         owner.keep(instance("a", tags={"k": "v", "l": "w"}, created=5, parked="{}", open=True))
-        later = instance("a", tags={"k": "u"}, status=Status.COMPLETED, created=7)
+        later = instance("a", tags={"k": "u"}, status=Status.COMPLETED, created=5)
         owner.keep(later)
         assert owner.store.query(Query(), 10).rows == [later]
         assert found(owner.store, Query(tags=(("l", "w"),))) == []
         assert found(owner.store, Query(tags=(("k", "u"),))) == ["a"]
+
+    def test_a_claimed_instance_is_created_anew(self, open_store: OpenStore) -> None:
+        owner = Owner(open_store())
+        owner.keep(before := instance("a", tags={"k": "v"}, created=5))
+        anew = instance("a", created=7, name="other")
+        owner.commit(claims={"a": before.execution_id}, instances={"a": anew})
+        assert owner.store.query(Query(created_from=6), 10).rows == [anew]
+        assert found(owner.store, Query(created_to=5)) == []
+        assert found(owner.store, Query(tags=(("k", "v"),))) == []
 
     def test_tags_vanish_with_a_row_without_any(self, open_store: OpenStore) -> None:
         owner = Owner(open_store())
