@@ -26,7 +26,7 @@ from typing import Any, TypeGuard, cast
 import orjson
 from cattrs import Converter, transform_error
 
-from .conventions import PLAIN, default_converter, fields_of
+from .conventions import PLAIN, STRICTLY, default_converter, fields_of
 from .errors import PayloadError, PayloadTooLargeError
 from .history import Payload
 
@@ -53,6 +53,9 @@ class Codec:
         self.converter = converter if converter is not None else default_converter()
         self.payload_bytes_max = payload_bytes_max
         self._readers: dict[Any, Callable[[Any, Any], Any]] = {}
+        self._as_they_are: set[Any] = set()
+        """The types that a value of exactly that class is read as by its reader, which costs more
+        than to see that."""
 
     def write(self, value: Any, path: str) -> Payload:
         """The value as JSON text.
@@ -107,7 +110,9 @@ class Codec:
             value = orjson.loads(payload) if len(payload) <= _DIGITS_MAX else loads(payload)
         except (ValueError, RecursionError) as error:
             raise PayloadError(path, _type_name(type_), f"is not JSON: {error}") from error
-        return value if type_ is Any else self.structure(value, type_, path)
+        if type_ is Any or (type(value) is type_ and type_ in self._as_they_are):
+            return value
+        return self.structure(value, type_, path)
 
     def structure(self, value: Any, type_: Any, path: str) -> Any:
         """Plain JSON as that type; raises `PayloadError`."""
@@ -118,6 +123,8 @@ class Codec:
             if reader is None:
                 known = type(None) if type_ is None else type_
                 reader = self._readers[type_] = self.converter.get_structure_hook(known)
+                if reader is STRICTLY.get(type_):
+                    self._as_they_are.add(type_)
             return reader(value, type_)
         except PayloadError:
             raise

@@ -58,8 +58,8 @@ def default_converter() -> Converter:
     converter.register_unstructure_hook(bytes, lambda v: base64.b64encode(v).decode())
     converter.register_structure_hook(bytes, lambda v, _: base64.b64decode(v, validate=True))
     converter.register_structure_hook(NoneType, _only_none)
-    for plain in (int, float, str, bool):
-        converter.register_structure_hook(plain, _strictly(plain))
+    for plain, strictly in STRICTLY.items():
+        converter.register_structure_hook(plain, strictly)
     converter.register_structure_hook_func(_is_object, lambda v, _: v)
     converter.register_unstructure_hook_factory(_is_object, lambda _, own: own.unstructure)
     converter.register_unstructure_hook_factory(_is_mapping, _mapping_writer)
@@ -90,6 +90,11 @@ def _strictly(plain: type[Any]) -> Reader:
         raise TypeError(f"expected {cls.__name__}, got {type(value).__name__} {value!r:.60}")
 
     return read
+
+
+STRICTLY: dict[type[Any], Reader] = {
+    plain: _strictly(plain) for plain in (int, float, str, bool)
+}
 
 
 def _is_object(type_: Any) -> bool:

@@ -182,7 +182,7 @@ class Orchestration:
             return False
         if isinstance(event, _FROM_OUTSIDE):
             return not isinstance(event, ExecutionRewound)
-        return self.begun and self._awake(event.at).expects(event)
+        return self.begun and (self.execution or self._awake(event.at)).expects(event)
 
     def _wait_for_start(self, effects: Effects) -> None:
         self.waiting.append(effects.taken.pop())
@@ -204,27 +204,31 @@ class Orchestration:
         return self._apply(event, events, effects)
 
     def _apply(self, event: AnyEvent, events: list[AnyEvent], effects: Effects) -> bool:
-        execution = self._awake(effects.now)
+        execution = self.execution or self._awake(effects.now)
         events.append(event)
         if self.trail is not None:
             effects.passages += self.trail.answered(event)
-        execution.now = max(execution.now, effects.now)
+        if effects.now > execution.now:
+            execution.now = effects.now
         execution.apply(event)
-        self._note_suspension(event, effects)
+        if isinstance(event, (ExecutionSuspended, ExecutionResumed)):
+            self._note_suspension(event, effects)
         if execution.outcome is None or execution.suspended:
             return False
         self._finish(events, effects)
         return True
 
-    def _note_suspension(self, event: AnyEvent, effects: Effects) -> None:
+    def _note_suspension(
+        self, event: ExecutionSuspended | ExecutionResumed, effects: Effects
+    ) -> None:
+        effects.changed = True
         if isinstance(event, ExecutionSuspended):
-            self.status, effects.changed = Status.SUSPENDED, True
-        elif isinstance(event, ExecutionResumed):
+            self.status = Status.SUSPENDED
+        else:
             self.status = Status.RUNNING if self.begun else Status.PENDING
-            effects.changed = True
 
     def _awake(self, now: int) -> Execution:
-        """The code in memory, replayed if need be."""
+        """Bring the code into memory by a replay, if it is not there."""
         if self.execution is None:
             history = self.history or []
             return self._wake(self._replayed(history), history, now)
@@ -276,27 +280,30 @@ class Orchestration:
 
     def _record(self, events: list[AnyEvent], effects: Effects) -> None:
         """Append the events with what the code asked for, and derive what has to be done."""
-        execution = self._awake(effects.now)
+        execution = self.execution or self._awake(effects.now)
         asked = execution.take_asked()
-        called_off, execution.called_off = execution.called_off, []
+        called_off = execution.called_off
         if self.trail is not None:
             effects.passages += self.trail.recorded(asked, called_off, effects.now)
         self._do(asked, called_off, effects)
         if called_off:
+            execution.called_off = []
             effects.called_off.extend(called_off)
             effects.timers_cut.extend(execution.timers_off)
             execution.timers_off.clear()
         if execution.custom_status != self.custom_status:
             self.custom_status, effects.changed = execution.custom_status, True
-        notes = self._notes(execution.awaited, called_off)
-        self._append(Turn(execution.now, [*events, *asked], notes), effects)
-        if execution.has_open_activities != self.open_activities:
-            self.open_activities, effects.changed = execution.has_open_activities, True
+        notes, awaited = None, execution.awaited
+        if called_off or awaited != self._awaited:
+            notes = self._notes(awaited, called_off)
+        self._append(Turn(execution.now, events + asked if asked else events, notes), effects)
+        if self.open_activities is not (execution.activities_open > 0):
+            self.open_activities, effects.changed = not self.open_activities, True
 
-    def _notes(self, awaited: list[str], called_off: list[int]) -> TurnNotes | None:
+    def _notes(self, awaited: list[str], called_off: list[int]) -> TurnNotes:
         news = None if awaited == self._awaited else awaited
         self._awaited = awaited
-        return TurnNotes(called_off, news) if called_off or news is not None else None
+        return TurnNotes(called_off, news)
 
     def _append(self, turn: Turn, effects: Effects) -> None:
         effects.turns.append(turn)
@@ -368,7 +375,7 @@ class Orchestration:
         effects.sent.append(Message(self.id, started))
 
     def _end(self, done: ExecutionCompleted, events: list[AnyEvent], effects: Effects) -> None:
-        self._record([*events], effects)
+        self._record(events, effects)
         effects.turns[-1].events.append(done)
         execution = self._awake(effects.now)
         effects.timers_cut.extend(OpenWork.of(execution).timers)

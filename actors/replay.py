@@ -101,7 +101,8 @@ class Execution:
         self.custom_status: Payload = None
         self.input: Payload = None
         self.open: dict[int, OpenCall] = {}
-        self._activities_open = 0
+        self.activities_open = 0
+        """Of how many activities the outcome is awaited."""
         self.section: Section | None = None
         self.asked: dict[tuple[int, int], AnyAsked] = {}
         """What the code asked for and no recorded event has confirmed, in order."""
@@ -262,6 +263,8 @@ class Execution:
     def take_asked(self) -> list[AnyAsked]:
         """What is new since the last turn, to be recorded and done."""
         self._asked_bytes = 0
+        if not self.asked:
+            return []
         asked = list(self.asked.values())
         self.asked.clear()
         return asked
@@ -289,16 +292,11 @@ class Execution:
         """The names of external events that are waited for."""
         return self._events.awaited if self._events is not None else NO_NAMES
 
-    @property
-    def has_open_activities(self) -> bool:
-        """Whether the outcome of an activity is awaited."""
-        return self._activities_open > 0
-
     def _ended_call(self, call_id: int) -> OpenCall | None:
         """Take a call out of those that are open, if it is one of them."""
         call = self.open.pop(call_id, None)
         if isinstance(call, WorkCall) and isinstance(call.event, TaskScheduled):
-            self._activities_open -= 1
+            self.activities_open -= 1
         return call
 
     def open_work(
@@ -309,7 +307,7 @@ class Execution:
         call = self.open[event.id] = WorkCall(event, policy, self.now, task, self)
         task.on_cancel(call.call_off)
         if isinstance(event, TaskScheduled):
-            self._activities_open += 1
+            self.activities_open += 1
         self.ask(event)
         return task
 

@@ -38,7 +38,9 @@ class Task(Waitable, Generic[T_co]):
         call_off: Callable[[], object] | None = None,
         read: Callable[[Any], T_co] | None = None,
     ) -> None:
-        super().__init__(kernel)
+        # As `Waitable` does it: there is one for every call, and another call would be a tenth more.
+        self.kernel = kernel
+        self.waiters = []
         self.name = name
         self.state = PENDING
         self.order = 0
@@ -74,7 +76,8 @@ class Task(Waitable, Generic[T_co]):
         if self._read is not None:
             self._value = self._read(self._value)
             self._read = None
-        return cast("T_co", self._value)
+        value: T_co = self._value
+        return value
 
     @property
     def exception(self) -> BaseException | None:
@@ -99,7 +102,7 @@ class Task(Waitable, Generic[T_co]):
 
     def on_cancel(self, call_off: Callable[[], object]) -> None:
         """Set what `cancel` does besides."""
-        if not self.done:
+        if self.state is PENDING:
             self._call_off = call_off
 
     def call_off(self) -> None:
@@ -125,7 +128,7 @@ class Task(Waitable, Generic[T_co]):
 
     def follow(self, follower: "Callable[[Task[Any]], None]") -> None:
         """Call `follower` once the outcome is known, at once if it is."""
-        if self.done:
+        if self.state is not PENDING:
             follower(self)
         elif self._followers is None:
             self._followers = [follower]

@@ -21,9 +21,10 @@ class Bell:
 
     def ring(self) -> None:
         """Wake the waiter, or the next one that waits."""
-        self._rung = True
-        if self._wake is not None:
-            self._wake.set()
+        if not self._rung:
+            self._rung = True
+            if self._wake is not None:
+                self._wake.set()
 
     async def wait(self) -> None:
         """Return once it has rung since the last return."""
@@ -56,7 +57,9 @@ class SystemClock:
 
     def now(self) -> int:
         """The current time."""
-        self._last = max(self._last, time.time_ns() // 1_000)
+        now = time.time_ns() // 1_000
+        if now > self._last:
+            self._last = now
         return self._last
 
     async def wait(self, bell: Bell, until: int | None, *, background: bool = False) -> None:
@@ -85,6 +88,11 @@ def checked_timeout(seconds: float) -> float:
 
 IdSource = Callable[[], str]
 
+_noise: list[bytes] = []
+"""Random bytes for ids to come, as asking the system for each costs more than all else of it."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_noise.clear)
+
 
 def new_id() -> str:
     """Return 32 hex digits that are new, and larger than those of earlier milliseconds.
@@ -92,7 +100,12 @@ def new_id() -> str:
     The layout is UUID version 7: ids made together lie together in the store's index.
     """
     milliseconds = time.time_ns() // 1_000_000
-    noise = int.from_bytes(os.urandom(10), "big")
+    try:
+        noise = int.from_bytes(_noise.pop(), "big")
+    except IndexError:
+        fresh = os.urandom(10 * 64)
+        _noise.extend(fresh[at : at + 10] for at in range(10, 640, 10))
+        noise = int.from_bytes(fresh[:10], "big")
     version = 0x7000 | noise >> 68 & 0xFFF
     variant = 0x8000000000000000 | noise & 0x3FFFFFFFFFFFFFFF
     return f"{milliseconds & 0xFFFFFFFFFFFF:012x}{version:04x}{variant:016x}"

@@ -58,7 +58,8 @@ class Instance(Generic[R]):
         if row.status is not Status.COMPLETED:
             failure = _failure_of(instance_status(row, codec))
             raise OrchestrationFailedError(self.instance_id, row.status, failure)
-        return cast("R", codec.read(row.output, self._returns, "output"))
+        output: R = codec.read(row.output, self._returns, "output")
+        return output
 
     async def status(self) -> InstanceStatus | None:
         """What is known of it now."""

@@ -1,6 +1,6 @@
 """The answer that somebody on the event loop waits for."""
 
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from .wake import Wake, new_wake
 
@@ -24,7 +24,7 @@ class Reply(Generic[T]):
 
     def set(self, value: T) -> None:
         """Answer; later answers are ignored. None is no answer: use True."""
-        if not self.settled:
+        if self._value is None and self._error is None:
             self._value = value
             if self._wake is not None:
                 self._wake.set()
@@ -38,9 +38,10 @@ class Reply(Generic[T]):
 
     async def wait(self) -> T:
         """Wait for the answer; raises its error."""
-        if not self.settled:
+        if self._value is None and self._error is None:
             self._wake = new_wake()
             await self._wake.wait()
         if self._error is not None:
             raise self._error
-        return cast("T", self._value)
+        value: T = self._value
+        return value

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
+from ..actors.entity import Entity
 from ..actors.orchestration import Orchestration
 from ..persistence.records import Stored
 from ..persistence.store import Store
@@ -106,8 +107,8 @@ class Residents:
         if actor is None or (isinstance(actor, Orchestration) and actor.status.is_terminal):
             self.drop(slot)
             return
+        self._idle.pop(slot.id, None)
         self._idle[slot.id] = slot
-        self._idle.move_to_end(slot.id)
         while len(self._idle) > self._resident_max:
             _, oldest = self._idle.popitem(last=False)
             if oldest.settled:
@@ -133,6 +134,9 @@ class Residents:
 
 
 def _close(slot: Slot) -> None:
-    if slot.actor is not None:
+    actor = slot.actor
+    if isinstance(actor, Entity):
+        actor.close()
+    elif actor is not None and actor.execution is not None:
         with secluded():
-            slot.actor.close()
+            actor.close()

@@ -88,16 +88,16 @@ _NO_TRIO: Any = _NoLoop("trio")
 class secluded:  # noqa: N801 - used as a `with` statement's verb
     """Hide the running asyncio or trio loop of this thread, and refuse to find another.
 
-    One may be entered again and again in its thread, though not inside itself.
+    One may be entered again and again where it was made, though not inside itself.
     """
 
     __slots__ = ("_current", "_loop", "_trio")
 
     def __init__(self) -> None:
         self._current = vars(GLOBAL_RUN_CONTEXT)
+        self._loop = asyncio._get_running_loop()
 
     def __enter__(self) -> None:
-        self._loop = asyncio._get_running_loop()
         asyncio._set_running_loop(_NO_ASYNCIO)
         current = self._current
         self._trio = dict(current) if current else None
