@@ -82,7 +82,7 @@ def event_from(document: Document) -> AnyEvent:
 
 def write_events(events: list[AnyEvent]) -> str:
     """A turn's events as text."""
-    return orjson.dumps([event_document(event) for event in events]).decode()
+    return orjson.dumps(list(map(event_document, events))).decode()
 
 
 def read_events(text: str) -> list[AnyEvent]:

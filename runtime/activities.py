@@ -203,7 +203,7 @@ class Activities:
 
     def _forget(self, job: Job) -> None:
         of_instance = self._jobs.get(job.instance_id)
-        if of_instance is not None and of_instance.get(job.key) in (job, None):
+        if of_instance is not None and of_instance.get(job.key, job) is job:
             of_instance.pop(job.key, None)
             if not of_instance:
                 del self._jobs[job.instance_id]
@@ -238,7 +238,8 @@ class Activities:
                 return
             job.holds, job.needs = (*job.holds, place), tuple(others)
         self._queue.append(job)
-        self._call_worker()
+        if not self._taking:
+            self._call_worker()
 
     def _release(self, job: Job) -> None:
         """Give its places to those who wait for them."""
@@ -253,7 +254,7 @@ class Activities:
 
     def _call_worker(self) -> None:
         """Wake one: it takes from the queue until it has to wait, and then calls the next."""
-        if self._taking or self._group is None:
+        if self._group is None:
             return
         if self._idle:
             self._taking = True
@@ -293,8 +294,8 @@ class Activities:
             finally:
                 if job.holds and not job.left_behind:
                     self._release(job)
-            if scope.cancel_called:
-                return
+            if job.unwanted or job.timed_out:
+                return  # Whoever said so may have cancelled the scope.
         await anyio.lowlevel.checkpoint()
 
     # One attempt

@@ -8,7 +8,7 @@ from attrs import Factory, asdict, define
 from ..actors.effects import Parked
 from ..actors.entity import Entity
 from ..actors.history import Turn
-from ..actors.messages import Message
+from ..actors.messages import UNSTORED, Message
 from ..actors.orchestration import Orchestration
 from ..actors.wire import write_event, write_events, write_failure, write_notes
 from ..persistence.records import (
@@ -73,6 +73,14 @@ class Batch:
         for key in [key for key in self.timers_set if key[0] == instance_id]:
             del self.timers_set[key]
 
+    def add_turns(self, instance_id: str, rows: list[TurnRow]) -> None:
+        """Append to the log of an instance."""
+        known = self.turns.get(instance_id)
+        if known is None:
+            self.turns[instance_id] = rows
+        else:
+            known += rows
+
     def set_timer(self, row: TimerRow) -> None:
         """Keep a timer."""
         key = row.instance_id, row.timer_id
@@ -88,7 +96,7 @@ class Batch:
     def take(self, message: Message) -> None:
         """A message was taken; one that was sent in this batch never touches the disk."""
         position = message.position
-        if position != 0 and self.sent.pop(position, None) is None:
+        if position != UNSTORED and self.sent.pop(position, None) is None:
             self.consumed.append(position)
 
     def sealed(self, epoch: int) -> Commit:
@@ -144,9 +152,9 @@ def instance_row(actor: Orchestration, slot: Slot) -> InstanceRow:
         actor.tags,
         actor.input,
         actor.output,
-        write_failure(actor.failure),
+        None if actor.failure is None else write_failure(actor.failure),
         actor.custom_status,
-        parked_text(slot.parked),
+        None if slot.parked is None else parked_text(slot.parked),
         actor.open_activities,
     )
 
@@ -178,8 +186,8 @@ def message_row(message: Message) -> MessageRow:
 
 def turn_rows(actor: Orchestration, turns: list[Turn]) -> list[TurnRow]:
     """The newest turns of an actor, as a store keeps them."""
-    first = actor.turns_recorded - len(turns)
-    return [
-        TurnRow(actor.id, first + n, turn.at, write_events(turn.events), write_notes(turn.notes))
-        for n, turn in enumerate(turns)
-    ]
+    rows: list[TurnRow] = []
+    for number, turn in enumerate(turns, actor.turns_recorded - len(turns)):
+        notes = None if turn.notes is None else write_notes(turn.notes)
+        rows.append(TurnRow(actor.id, number, turn.at, write_events(turn.events), notes))
+    return rows

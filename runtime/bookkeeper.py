@@ -12,7 +12,7 @@ from ..actors.history import (
     EntityOperationFailed,
     TimerFired,
 )
-from ..actors.messages import Message
+from ..actors.messages import UNSTORED, Message
 from ..actors.orchestration import Orchestration
 from ..actors.wire import write_event
 from ..persistence.records import TimerRow
@@ -37,16 +37,17 @@ class Bookkeeper:
 
     def absorb(self, slot: Slot, effects: Effects) -> None:
         """Make a turn's effects part of the batch, and deliver what it sent."""
-        partition = self._partition
+        partition, actor = self._partition, slot.actor
         batch = partition.pipeline.batch
         if effects.reset:
             batch.reset(slot.id)
-        for message in effects.taken:
+        if effects.taken or effects.turns:
             batch.touch(slot)
-            batch.take(message)
-            if isinstance(message.event, TimerFired) and _is_current(message, slot.actor):
+        for message in effects.taken:
+            if message.position != UNSTORED:
+                batch.take(message)
+            elif isinstance(message.event, TimerFired) and _is_current(message, actor):
                 batch.cut_timer(slot.id, message.event.timer_id)
-        actor = slot.actor
         if isinstance(actor, Orchestration):
             self._absorb_orchestration(batch, slot, actor, effects)
         if effects.changed:
@@ -62,10 +63,10 @@ class Bookkeeper:
         self, batch: Batch, slot: Slot, actor: Orchestration, effects: Effects
     ) -> None:
         if effects.turns:
-            batch.touch(slot)
             rows = turn_rows(actor, effects.turns)
-            batch.turns.setdefault(slot.id, []).extend(rows)
-            self._warn_of_length(actor, len(rows))
+            batch.add_turns(slot.id, rows)
+            if actor.turns_recorded >= self._settings.history_warning:
+                self._warn_of_length(actor, len(rows))
         later, activities = self._partition.later, self._partition.activities
         for timer in effects.timers_set:
             row = TimerRow(slot.id, timer.id, effects.execution_id, timer.fire_at)
@@ -85,8 +86,7 @@ class Bookkeeper:
             batch.when_durable.append(cancel)
 
     def _warn_of_length(self, actor: Orchestration, added: int) -> None:
-        limit = self._settings.history_warning
-        if actor.turns_recorded - added < limit <= actor.turns_recorded:
+        if actor.turns_recorded - added < self._settings.history_warning:
             logger.warning(
                 "%s %s has recorded %d turns; continue_as_new would keep its history short",
                 actor.name,

@@ -184,21 +184,22 @@ class Partition:
             await self._resting.wait()
 
     def _take_turns(self) -> None:
+        now = self._clock.now()
         for _ in range(self._settings.turns_between_breaths):
             if not self._ready:
                 return
             slot = self._ready.popleft()
             slot.queued = False
             if slot.actor is not None and not slot.busy and slot.parked is None:
-                self._take_turn(slot, slot.actor)
+                self._take_turn(slot, slot.actor, now)
 
-    def _take_turn(self, slot: Slot, actor: Orchestration | Entity) -> None:
+    def _take_turn(self, slot: Slot, actor: Orchestration | Entity, now: int) -> None:
         try:
             if isinstance(actor, Orchestration):
                 with self._secluded:
-                    effects = actor.step(self._clock.now())
+                    effects = actor.step(now)
             else:
-                effects = actor.step(self._clock.now())
+                effects = actor.step(now)
         except Exception as error:
             logger.exception("a bug in the engine parks %s", slot.id)
             self.park(slot, Parked("engine error", str(details_of(error))))
@@ -217,8 +218,7 @@ class Partition:
     def queue(self, slot: Slot) -> None:
         """Let the actor take a turn."""
         if not slot.queued and not slot.busy:
-            slot.queued = True
-            self.residents.busy(slot)
+            slot.queued = slot.used = True
             self._ready.append(slot)
             self.bell.ring()
 
@@ -281,7 +281,8 @@ class Partition:
         self.watchers.tell_of_commit(commit, batch.touched)
         for slot in batch.touched.values():
             slot.undurable -= 1
-            self.residents.retire(slot)
+            if not (slot.undurable or slot.queued):
+                self.residents.retire(slot)
 
     def fail(self, error: BaseException) -> None:
         """The store failed: drop memory and recover, as soon as the loop can."""

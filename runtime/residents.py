@@ -95,10 +95,6 @@ class Residents:
             arrival(slot)
         self.retire(slot)
 
-    def busy(self, slot: Slot) -> None:
-        """This one is needed."""
-        self._idle.pop(slot.id, None)
-
     def retire(self, slot: Slot) -> None:
         """Let a settled actor go: at once when it has ended, else when there are too many."""
         if not slot.settled:
@@ -107,12 +103,18 @@ class Residents:
         if actor is None or (isinstance(actor, Orchestration) and actor.status.is_terminal):
             self.drop(slot)
             return
-        self._idle.pop(slot.id, None)
         self._idle[slot.id] = slot
         while len(self._idle) > self._resident_max:
-            _, oldest = self._idle.popitem(last=False)
-            if oldest.settled:
-                self.drop(oldest)
+            self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        """Let go whose turn it is in the round, unless it was used since it was asked last."""
+        slot_id, slot = self._idle.popitem(last=False)
+        if slot.used:
+            slot.used = False
+            self._idle[slot_id] = slot
+        elif slot.settled:
+            self.drop(slot)
 
     def drop(self, slot: Slot) -> None:
         """Let an actor go; the next message brings it back."""

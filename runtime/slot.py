@@ -26,6 +26,8 @@ class Slot:
     """Whether its id was made just now, so that the store cannot have it."""
     arrivals: list[Arrival] = Factory(new_list)
     """What came while it was being loaded, in order."""
+    used: bool = False
+    """Whether it had a turn since somebody last looked for one that is not needed."""
     queued: bool = False
     """Whether it waits for its turn."""
     busy: bool = False
