@@ -218,12 +218,12 @@ class OrchestrationContext(EntityCalls):
         execution = self._execution
         call = activity_call(execution.app, activity, args, returns)
         limit = seconds_of(timeout) if timeout is not None else call.timeout
-        policy = _policy(retry, call.retry)
+        policy = call.retry if retry is None else _policy(retry, call.retry)
         event = TaskScheduled(
             execution.now,
             execution.next_id(),
             call.name,
-            version if version is not None else self.version,
+            version if version is not None else execution.identity.version,
             call.input,
             dict(tags) if tags else {},
             timeout=limit,

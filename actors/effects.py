@@ -54,56 +54,37 @@ class AsyncOperation:
 class Effects:
     """The outcome of one turn."""
 
-    __slots__ = (
-        "activities",
-        "all_called_off",
-        "called_off",
-        "changed",
-        "execution_id",
-        "now",
-        "operation",
-        "parked",
-        "passages",
-        "reload",
-        "replies",
-        "reset",
-        "sent",
-        "taken",
-        "timers_cut",
-        "timers_set",
-        "turns",
-    )
+    execution_id = ""
+    """The execution that asked for the activities and timers."""
+    reset = False
+    """Whether the turns and timers up to here are deleted."""
+    all_called_off = False
+    """Whether every running activity of the instance is to be cancelled."""
+    changed = False
+    """Whether what a query can see has changed."""
+    operation: AsyncOperation | None = None
+    """An operation to await; nothing else of this turn is set then."""
+    reload = False
+    """Whether the actor has to be loaded anew before it can take what is in its inbox."""
+    passages: tuple[Passage, ...] = ()
+    """What is over now, of an actor that is traced."""
 
     # By hand: there is one for every turn, and attrs calls a factory for each of the lists.
     def __init__(self, now: int, *, parked: Parked | None = None) -> None:
         self.now = now
-        self.execution_id = ""
-        """The execution that asked for the activities and timers below."""
         self.taken: list[Message] = []
         """Messages that are done with, acted upon or dropped."""
         self.sent: list[Message] = []
         """Messages for other actors, in order."""
-        self.reset = False
-        """Whether the turns and timers up to here are deleted."""
         self.turns: list[Turn] = []
         """What is appended to the log."""
         self.activities: list[TaskScheduled] = []
         """Activities to run."""
         self.called_off: list[int] = []
         """Calls of which the outcome is not wanted any more; running activities are cancelled."""
-        self.all_called_off = False
-        """Whether every running activity of the instance is to be cancelled."""
         self.timers_set: list[TimerCreated] = []
         self.timers_cut: list[int] = []
         self.replies: list[EntityOperationCompleted | EntityOperationFailed] = []
         """Answers for clients."""
-        self.changed = False
-        """Whether what a query can see has changed."""
-        self.operation: AsyncOperation | None = None
-        """An operation to await; nothing else of this turn is set then."""
-        self.reload = False
-        """Whether the actor has to be loaded anew before it can take what is in its inbox."""
         self.parked = parked
         """Why nothing was done."""
-        self.passages: tuple[Passage, ...] = ()
-        """What is over now, of an actor that is traced."""

@@ -58,12 +58,8 @@ from .trail import Trail, followed
 
 Ids = Callable[[], str]
 
-_FROM_OUTSIDE = (
-    EventRaised,
-    ExecutionSuspended,
-    ExecutionResumed,
-    ExecutionTerminated,
-    ExecutionRewound,
+_FROM_OUTSIDE = frozenset(
+    {EventRaised, ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionRewound}
 )
 """Events that no call of the code is waiting for."""
 
@@ -180,7 +176,7 @@ class Orchestration:
         is_current = execution_id is None or execution_id == self.execution_id
         if not is_current and execution_id not in self.lineage:
             return False
-        if isinstance(event, _FROM_OUTSIDE):
+        if type(event) in _FROM_OUTSIDE:
             return not isinstance(event, ExecutionRewound)
         return self.begun and (self.execution or self._awake(event.at)).expects(event)
 

@@ -226,7 +226,7 @@ class Execution:
         return (
             isinstance(call, WorkCall)
             and isinstance(call.event, kind)
-            and attempt in (None, call.event.attempt)
+            and (attempt is None or attempt == call.event.attempt)
         )
 
     def close(self) -> None:
@@ -240,7 +240,8 @@ class Execution:
 
     def next_id(self) -> int:
         """The number of the next call; raises when the turn asks for too much."""
-        self.kernel.running()
+        if self.kernel.current is None:
+            self.kernel.running()
         if len(self.asked) >= ACTIONS_MAX:
             raise NotDurableError(f"asking for {ACTIONS_MAX:,} things in one turn", "await some")
         if self._asked_bytes > TURN_BYTES_MAX:

@@ -73,9 +73,12 @@ def loose_input(codec: Codec, args: tuple[Any, ...], path: str) -> Payload:
 
 def activity_call(app: App, target: Any, args: tuple[Any, ...], returns: Any) -> ByName:
     """An activity by its function, or by a name that need not be registered here."""
-    definition = _found(app.activity_of, target)
-    if definition is None:
-        return _unknown(app.codec, target, args, returns)
+    try:
+        definition = app.activity_of(target)
+    except DefinitionNotFoundError:
+        if isinstance(target, str):
+            return _unknown(app.codec, target, args, returns)
+        raise
     call = _known(app.codec, definition, args, returns)
     call.retry, call.timeout = definition.retry, definition.timeout
     return call
@@ -85,8 +88,11 @@ def orchestration_call(
     app: App, target: Any, args: tuple[Any, ...], returns: Any, version: str | None
 ) -> ByName:
     """An orchestration by its function, or by a name that need not be registered here."""
-    definition = _found(app.orchestration_of, target, version)
-    if definition is None:
+    try:
+        definition = app.orchestration_of(target, version)
+    except DefinitionNotFoundError:
+        if not isinstance(target, str):
+            raise
         call = _unknown(app.codec, target, args, returns)
         call.version = None if version is None else checked_text(version, "version")
         return call
@@ -110,15 +116,6 @@ def operation_call(
         operation = definition.operation(name)
         call = _known(app.codec, operation, args, returns)
     return call
-
-
-def _found(lookup: Callable[..., Any], target: Any, *rest: Any) -> Any:
-    try:
-        return lookup(target, *rest)
-    except DefinitionNotFoundError:
-        if isinstance(target, str):
-            return None
-        raise
 
 
 def _known(codec: Codec, definition: Definition, args: tuple[Any, ...], returns: Any) -> ByName:

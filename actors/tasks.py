@@ -51,7 +51,7 @@ class Task(Waitable, Generic[T_co]):
         self._call_off = call_off
         self._followers: list[Callable[[Task[Any]], None]] | None = None
         self.scope: CancelScope | None = None
-        scope = kernel.running().scope
+        scope = (kernel.current or kernel.running()).scope
         if scope is not kernel.root:
             self.scope = scope
             scope.work[self] = None

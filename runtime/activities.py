@@ -351,9 +351,17 @@ class Activities:
             job.timer = None
 
     async def _outcome(self, job: Job) -> TaskCompleted | TaskFailed:
-        event = job.event
+        event, definition = job.event, job.definition
+        assert definition is not None  # noqa: S101 - jobs without one never get here
         try:
-            result = await self._run(job)
+            function, arguments = self._called(job, definition)
+            if definition.executor == "loop":
+                context = contextvars.copy_context()
+                called = context.run(function, *arguments)
+                value = await _in_context(called, context, self._wait_elsewhere)
+            else:
+                value = await self._run_elsewhere(job, definition, function, arguments)
+            result = self._app.codec.write(value, f"result of {definition.name}")
         except BaseException as error:
             if passes_through(error):
                 raise
@@ -368,11 +376,12 @@ class Activities:
     def _send(self, job: Job, event: TaskCompleted | TaskFailed) -> None:
         self._report(Message(job.instance_id, event, job.execution_id))
 
-    async def _run(self, job: Job) -> Payload:
-        definition, codec = job.definition, self._app.codec
-        assert definition is not None  # noqa: S101 - jobs without one never get here
-        name = definition.name
-        arguments = definition.signature.read(codec, job.event.input, f"input of {name}")
+    def _called(
+        self, job: Job, definition: ActivityDefinition
+    ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """The function of an attempt and what it is given."""
+        path = f"input of {definition.name}"
+        arguments = definition.signature.read(self._app.codec, job.event.input, path)
         if definition.takes_context:
             context_of_call = _context(job, in_process=definition.executor == "process")
             position = definition.context_position
@@ -380,13 +389,7 @@ class Activities:
         function = definition.function
         if job.attempt is not None:
             function = job.attempt.around(function, definition.executor)
-        if definition.executor == "loop":
-            context = contextvars.copy_context()
-            called = context.run(function, *arguments)
-            value = await _in_context(called, context, self._wait_elsewhere)
-        else:
-            value = await self._run_elsewhere(job, definition, function, arguments)
-        return codec.write(value, f"result of {name}")
+        return function, arguments
 
     async def _run_elsewhere(
         self,

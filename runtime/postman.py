@@ -61,12 +61,12 @@ class Postman:
             self._revive(slot, event)
             partition.batch.take(message)
             return
-        if isinstance(event, ExecutionTerminated) and slot.parked is not None:
+        if slot.parked is not None and isinstance(event, ExecutionTerminated):
             actor.inbox.appendleft(message)
             slot.parked = None
         else:
             actor.inbox.append(message)
-        if isinstance(event, ExecutionResumed):
+        if slot.parked is not None and isinstance(event, ExecutionResumed):
             partition.unpark(slot)
         partition.queue(slot)
 
