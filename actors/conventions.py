@@ -92,9 +92,7 @@ def _strictly(plain: type[Any]) -> Reader:
     return read
 
 
-STRICTLY: dict[type[Any], Reader] = {
-    plain: _strictly(plain) for plain in (int, float, str, bool)
-}
+STRICTLY: dict[type[Any], Reader] = {plain: _strictly(plain) for plain in (int, float, str, bool)}
 
 
 def _is_object(type_: Any) -> bool:

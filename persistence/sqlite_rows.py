@@ -32,7 +32,7 @@ timer_values = attrgetter(*_TIMER)
 message_values = attrgetter(*_MESSAGE)
 posted_values = attrgetter(*_POSTED)
 
-_CHUNKS = (256, 64, 16, 4)
+_CHUNKS = (256, 128, 64, 32, 16, 8, 4, 2)
 """How many rows one statement writes; each size is compiled once and kept by the connection."""
 _VALUES_MAX = 32_000
 """SQLite binds up to 32,766 values to a statement."""
