@@ -121,9 +121,9 @@ class Codec:
         try:
             reader = self._readers.get(type_)
             if reader is None:
-                known = type(None) if type_ is None else type_
+                known: Any = type(None) if type_ is None else type_
                 reader = self._readers[type_] = self.converter.get_structure_hook(known)
-                if reader is STRICTLY.get(type_):
+                if reader is STRICTLY.get(known):
                     self._as_they_are.add(type_)
             return reader(value, type_)
         except PayloadError:

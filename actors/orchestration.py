@@ -204,8 +204,7 @@ class Orchestration:
         events.append(event)
         if self.trail is not None:
             effects.passages += self.trail.answered(event)
-        if effects.now > execution.now:
-            execution.now = effects.now
+        execution.now = max(execution.now, effects.now)
         execution.apply(event)
         if isinstance(event, (ExecutionSuspended, ExecutionResumed)):
             self._note_suspension(event, effects)
@@ -292,7 +291,8 @@ class Orchestration:
         notes, awaited = None, execution.awaited
         if called_off or awaited != self._awaited:
             notes = self._notes(awaited, called_off)
-        self._append(Turn(execution.now, events + asked if asked else events, notes), effects)
+        events += asked
+        self._append(Turn(execution.now, events, notes), effects)
         if self.open_activities is not (execution.activities_open > 0):
             self.open_activities, effects.changed = not self.open_activities, True
 

@@ -19,13 +19,16 @@ def awaited(wanted: Any) -> Awaitable[Any]:
     """What an orchestrator has yielded, if it can be awaited; raises `TypeError`."""
     if isinstance(wanted, (list, tuple)):
         raise TypeError("yield context.task_all([...]) instead of a list of tasks")
-    if not isinstance(wanted, Awaitable):
+    if not _is_awaitable(wanted):
         raise TypeError(
             f"an orchestrator yields tasks, which the context's calls return, "
             f"not {type(wanted).__qualname__}"
         )
-    found: Awaitable[Any] = wanted
-    return found
+    return wanted
+
+
+def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
+    return isinstance(value, Awaitable)
 
 
 def _never() -> bool:

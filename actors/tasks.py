@@ -38,7 +38,7 @@ class Task(Waitable, Generic[T_co]):
         call_off: Callable[[], object] | None = None,
         read: Callable[[Any], T_co] | None = None,
     ) -> None:
-        # As `Waitable` does it: there is one for every call, and another call would be a tenth more.
+        # As `Waitable` does it: a task is made for every call, and `super()` takes its time.
         self.kernel = kernel
         self.waiters = []
         self.name = name

@@ -29,7 +29,7 @@ from ..actors.definitions import ActivityDefinition
 from ..actors.durable_http import HTTP_ACTIVITY
 from ..actors.errors import DefinitionNotFoundError
 from ..actors.failure import FailureDetails, details_of
-from ..actors.history import Payload, TaskCompleted, TaskFailed, TaskScheduled
+from ..actors.history import TaskCompleted, TaskFailed, TaskScheduled
 from ..actors.messages import Message
 from .clock import Bell, Clock
 from .elsewhere import FailedElsewhereError, ThreadBody, run_in_process

@@ -39,8 +39,6 @@ class Bookkeeper:
         """Make a turn's effects part of the batch, and deliver what it sent."""
         partition, actor = self._partition, slot.actor
         batch = partition.pipeline.batch
-        if effects.reset:
-            batch.reset(slot.id)
         if effects.taken or effects.turns:
             batch.touch(slot)
         for message in effects.taken:
@@ -62,6 +60,8 @@ class Bookkeeper:
     def _absorb_orchestration(
         self, batch: Batch, slot: Slot, actor: Orchestration, effects: Effects
     ) -> None:
+        if effects.reset:
+            batch.reset(slot.id)
         if effects.turns:
             rows = turn_rows(actor, effects.turns)
             batch.add_turns(slot.id, rows)

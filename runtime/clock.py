@@ -57,9 +57,7 @@ class SystemClock:
 
     def now(self) -> int:
         """The current time."""
-        now = time.time_ns() // 1_000
-        if now > self._last:
-            self._last = now
+        self._last = max(self._last, time.time_ns() // 1_000)
         return self._last
 
     async def wait(self, bell: Bell, until: int | None, *, background: bool = False) -> None:

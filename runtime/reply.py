@@ -43,5 +43,6 @@ class Reply(Generic[T]):
             await self._wake.wait()
         if self._error is not None:
             raise self._error
-        value: T = self._value
-        return value
+        value: Any = self._value
+        answer: T = value
+        return answer
