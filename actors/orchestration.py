@@ -160,7 +160,7 @@ class Orchestration:
             elif isinstance(event, ExecutionRewound):
                 ended = self._rewind(event, effects)
             elif not self.begun and isinstance(event, EventRaised):
-                self._wait_for_start(effects)
+                self.waiting.append(effects.taken.pop())
                 continue
             else:
                 ended = self._apply(event, events, effects)
@@ -179,9 +179,6 @@ class Orchestration:
         if type(event) in _FROM_OUTSIDE:
             return not isinstance(event, ExecutionRewound)
         return self.begun and (self.execution or self._awake(event.at)).expects(event)
-
-    def _wait_for_start(self, effects: Effects) -> None:
-        self.waiting.append(effects.taken.pop())
 
     def _start(self, event: ExecutionStarted, events: list[AnyEvent], effects: Effects) -> bool:
         if self.begun or self.status.is_terminal or event.execution_id != self.execution_id:
@@ -456,12 +453,9 @@ class Orchestration:
         execution.apply(event)
         self._record([event], effects)
         self._reopen(execution, effects)
-        return execution.outcome is not None and self._finish_again(effects)
-
-    def _finish_again(self, effects: Effects) -> bool:
-        """The code ended already when it was replayed without the failed work."""
-        self._finish([], effects)
-        return True
+        if execution.outcome is not None:  # It ended when it was replayed without the failed work.
+            self._finish([], effects)
+        return execution.outcome is not None
 
     def _repeat_completion(self, event: ExecutionRewound, effects: Effects) -> None:
         """Tell a rewound parent again what it was told while it had failed."""
