@@ -9,7 +9,7 @@ import gc
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -92,8 +92,8 @@ class Tally(Meter):
     def commit(self, commit: Commit) -> None:
         """Count what it writes."""
         if self.running:
-            parts = [getattr(commit, field.name) for field in fields(Commit)]
-            self.rows += sum(len(part) for part in parts if isinstance(part, Collection))
+            parts: list[Any] = [getattr(commit, field.name) for field in fields(Commit)]
+            self.rows += sum(len(part) for part in parts if part and not isinstance(part, int))
             self.bytes += weight(commit)
 
 
