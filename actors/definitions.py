@@ -11,6 +11,7 @@ from attrs import Factory, frozen
 
 from .codec import Codec
 from .errors import ArityError, OperationNotFoundError, RegistrationError
+from .failure import FailureDetails
 from .history import Payload
 from .retry import RetryPolicy
 
@@ -139,6 +140,8 @@ class OrchestrationDefinition:
     function: Callable[..., Any]
     signature: Signature
     style: Literal["async", "generator", "plain"]
+    refusal: FailureDetails | None = None
+    """What its instances fail with as soon as something happens to them, if they may not go on."""
 
 
 @frozen

@@ -5,7 +5,7 @@ from typing import Any
 
 from attrs import Factory, define, frozen
 
-from .errors import NonDeterminismError
+from .errors import DefinitionNotFoundError, NonDeterminismError
 from .history import (
     EntityOperationCompleted,
     EntityOperationFailed,
@@ -30,8 +30,10 @@ class Parked:
     listing: list[tuple[str, str]] = Factory(list[tuple[str, str]])
 
 
-def parked_by(error: NonDeterminismError) -> Parked:
-    """Why an orchestration whose code differs from its history does not go on."""
+def parked_by(error: NonDeterminismError | DefinitionNotFoundError) -> Parked:
+    """Why an orchestration without code, or whose code differs from its history, does not go on."""
+    if isinstance(error, DefinitionNotFoundError):
+        return Parked("missing definition", str(error))
     return Parked(
         "non-determinism",
         str(error),

@@ -316,6 +316,11 @@ AnyEvent = (
     | EntityUnlockSent
 )
 
+FROM_OUTSIDE = frozenset(
+    {EventRaised, ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionRewound}
+)
+"""Events that no call of the code is waiting for."""
+
 
 @define
 class TurnNotes:

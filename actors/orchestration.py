@@ -25,11 +25,10 @@ from .emptiness import new_deque, new_dict, new_list
 from .errors import DefinitionNotFoundError, NonDeterminismError
 from .failure import FailureDetails
 from .history import (
+    FROM_OUTSIDE,
     NO_ID,
     AnyAsked,
     AnyEvent,
-    EntityLockRequested,
-    EntityOperationCalled,
     EventRaised,
     EventSent,
     ExecutionCompleted,
@@ -48,8 +47,8 @@ from .history import (
 )
 from .messages import Message, payload_size
 from .openwork import OpenWork, last_awaited, open_work
-from .outcomes import Continued, Raised, Returned
-from .outgoing import start_of, to_entity, told_to_parent
+from .outcomes import Continued, Raised, RefusedError, Returned
+from .outgoing import asks_for_outcome, start_of, to_entity, told_to_parent
 from .raised import NO_NAMES
 from .replay import TURN_BYTES_MAX, Execution, Identity
 from .rewind import rewound
@@ -57,11 +56,6 @@ from .status import Status
 from .trail import Trail, followed
 
 Ids = Callable[[], str]
-
-_FROM_OUTSIDE = frozenset(
-    {EventRaised, ExecutionSuspended, ExecutionResumed, ExecutionTerminated, ExecutionRewound}
-)
-"""Events that no call of the code is waiting for."""
 
 
 @define(eq=False)
@@ -123,10 +117,10 @@ class Orchestration:
             return effects
         try:
             self._step(effects)
-        except DefinitionNotFoundError as error:
-            return self._park(effects, Parked("missing definition", str(error)))
-        except NonDeterminismError as error:
+        except (DefinitionNotFoundError, NonDeterminismError) as error:
             return self._park(effects, parked_by(error))
+        except RefusedError as refused:
+            return self._fail(effects, refused.failure)
         return effects
 
     @property
@@ -176,7 +170,7 @@ class Orchestration:
         is_current = execution_id is None or execution_id == self.execution_id
         if not is_current and execution_id not in self.lineage:
             return False
-        if type(event) in _FROM_OUTSIDE:
+        if type(event) in FROM_OUTSIDE:
             return not isinstance(event, ExecutionRewound)
         return self.begun and (self.execution or self._awake(event.at)).expects(event)
 
@@ -227,6 +221,8 @@ class Orchestration:
         return self.execution
 
     def _replayed(self, history: list[Turn]) -> Execution:
+        if history and (failure := self._definition().refusal) is not None:
+            raise RefusedError(failure)
         execution = self._new_execution()
         try:
             execution.replay(history)
@@ -262,10 +258,10 @@ class Orchestration:
             return None
         try:
             self._awake(now)
-        except DefinitionNotFoundError as error:
-            return Parked("missing definition", str(error))
-        except NonDeterminismError as error:
+        except (DefinitionNotFoundError, NonDeterminismError) as error:
             return parked_by(error)
+        except RefusedError:
+            pass  # It goes on to fail, when something happens to it.
         return None
 
     # What a turn leaves
@@ -325,9 +321,8 @@ class Orchestration:
 
     def _finish(self, events: list[AnyEvent], effects: Effects) -> None:
         execution = self._awake(effects.now)
-        outcome = execution.outcome
-        match outcome:
-            case Continued():
+        match execution.outcome:
+            case Continued() as outcome:
                 self._record(events, effects)
                 self._continue(outcome, effects)
             case Returned(result=result):
@@ -392,33 +387,48 @@ class Orchestration:
         self, event: ExecutionTerminated, events: list[AnyEvent], effects: Effects
     ) -> bool:
         """End it from outside; needs no code, so that it always works."""
-        work = self._open_work(events)
-        effects.taken.extend(self.waiting)
-        self.waiting.clear()
         done = ExecutionCompleted(effects.now, Status.TERMINATED, event.reason)
-        if self.execution is not None and events:
-            self._record(events, effects)
-            effects.activities.clear()
-            effects.timers_set.clear()
-            work = self._open_work([])
-            effects.turns[-1].events.extend([event, done])
-        else:
-            if self.trail is not None and self.execution is None:
-                self.trail.recall(work)
-            self._append(Turn(effects.now, [*events, event, done]), effects)
-        effects.all_called_off = True
-        effects.timers_cut.extend(work.timers)
-        if work.section is not None:
-            granted = work.section_granted
-            for unlock in unlocks(work.section, lambda: NO_ID, effects.now, granted=granted):
-                effects.sent.append(to_entity(unlock))
+        work = self._cut_short([event, done], events, effects)
         if event.recurse:
             for child in work.children.values():
                 effects.sent.append(Message(child.instance_id, evolve(event, at=effects.now)))
         self._conclude(done, effects)
         return True
 
-    def _open_work(self, events: list[AnyEvent]) -> OpenWork:
+    def _fail(self, before: Effects, failure: FailureDetails) -> Effects:
+        """End it because its code may not go on; one that has ended stays as it is."""
+        effects = Effects(before.now)
+        effects.taken.extend(before.taken)
+        if not self.status.is_terminal:
+            done = ExecutionCompleted(effects.now, Status.FAILED, None, failure)
+            self._cut_short([done], [], effects)
+            self._conclude(done, effects)
+        return effects
+
+    def _cut_short(self, end: list[AnyEvent], events: list[AnyEvent], effects: Effects) -> OpenWork:
+        """Append the end, and give up what is open, which is returned."""
+        work = self._open_work()
+        effects.taken.extend(self.waiting)
+        self.waiting.clear()
+        if self.execution is not None and events:
+            self._record(events, effects)
+            effects.activities.clear()
+            effects.timers_set.clear()
+            work = self._open_work()
+            effects.turns[-1].events.extend(end)
+        else:
+            if self.trail is not None and self.execution is None:
+                self.trail.recall(work)
+            self._append(Turn(effects.now, [*events, *end]), effects)
+        effects.all_called_off = True
+        effects.timers_cut.extend(work.timers)
+        if work.section is not None:
+            granted = work.section_granted
+            for unlock in unlocks(work.section, lambda: NO_ID, effects.now, granted=granted):
+                effects.sent.append(to_entity(unlock))
+        return work
+
+    def _open_work(self) -> OpenWork:
         if self.execution is not None:
             return OpenWork.of(self.execution)
         return open_work(self.history or [])
@@ -439,7 +449,7 @@ class Orchestration:
         self.execution_id = event.execution_id
         try:
             kept, execution = rewound(self.history or [], self._replayed)
-        except (NonDeterminismError, DefinitionNotFoundError):
+        except (NonDeterminismError, DefinitionNotFoundError, RefusedError):
             self.execution_id = before
             self.lineage -= {before}
             raise
@@ -475,7 +485,7 @@ class Orchestration:
             self.trail.reopen(work, effects.turns)
         effects.activities[:] = work.activities.values()
         effects.timers_set[:] = work.timers.values()
-        effects.sent[:] = [m for m in effects.sent if not _asks_for_outcome(m.event)]
+        effects.sent[:] = [m for m in effects.sent if not asks_for_outcome(m.event)]
         for call in work.entity_calls.values():
             effects.sent.append(to_entity(evolve(call, parent_execution_id=self.execution_id)))
         if work.section is not None and not work.section_granted:
@@ -488,9 +498,3 @@ class Orchestration:
                     effects.now, "parent rewound", self.new_id(), restart=start.event
                 )
                 effects.sent.append(Message(child.instance_id, again))
-
-
-def _asks_for_outcome(event: AnyEvent) -> bool:
-    if isinstance(event, ExecutionStarted):
-        return event.parent is not None
-    return isinstance(event, (EntityOperationCalled, EntityLockRequested))

@@ -29,6 +29,14 @@ class Continued:
     carryover: list[EventRaised]
 
 
+class RefusedError(Exception):
+    """Says that the code may not go on with what is begun: the execution fails, without replay."""
+
+    def __init__(self, failure: FailureDetails) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
+
+
 Outcome = Returned | Raised | Continued
 
 

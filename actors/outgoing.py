@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 from .failure import FailureDetails
 from .history import (
+    AnyEvent,
     EntityLockRequested,
+    EntityOperationCalled,
     EntityOperationSignaled,
     ExecutionCompleted,
     ExecutionStarted,
@@ -82,3 +84,10 @@ def child_failure(name: str, instance_id: str, done: ExecutionCompleted) -> Fail
         inner=inner,
         non_retriable=inner.non_retriable,
     )
+
+
+def asks_for_outcome(event: AnyEvent) -> bool:
+    """Whether the one who sent it waits for what becomes of it."""
+    if isinstance(event, ExecutionStarted):
+        return event.parent is not None
+    return isinstance(event, (EntityOperationCalled, EntityLockRequested))

@@ -130,6 +130,8 @@ class SelfCheck:
 
     def _replayed(self, look: _Look, turns: list[Turn]) -> dict[str, tuple[Any, Any]]:
         definition = self._app.recorded_orchestration(look.identity.name, look.identity.version)
+        if definition.refusal is not None:
+            return {}  # It failed without a replay.
         with secluded():
             execution = Execution(self._app, definition, look.identity, OrchestrationContext)
             try:

@@ -12,6 +12,7 @@ from attrs import evolve
 from perdure.actors.app import App
 from perdure.actors.definitions import OrchestrationDefinition
 from perdure.actors.errors import DefinitionNotFoundError, PerdureError
+from perdure.actors.failure import details_of
 
 from .host_settings import HostSettings, VersionFailure, VersionMatch
 from .kernel import KernelApp
@@ -63,7 +64,7 @@ class VersionedApp(KernelApp):
         def refuse(*_: object) -> NoReturn:
             raise mismatch
 
-        return evolve(found, function=refuse, style="plain")
+        return evolve(found, function=refuse, style="plain", refusal=details_of(mismatch))
 
 
 def runs_here(version: str | None, current: str | None, match: VersionMatch) -> bool:

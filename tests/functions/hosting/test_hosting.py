@@ -363,7 +363,9 @@ def work(value: int):
 """
 
 
-async def test_what_a_newer_host_began_is_parked(hosting: Hosting, written: Written) -> None:
+async def test_what_a_newer_host_began_fails_when_told_to(
+    hosting: Hosting, written: Written
+) -> None:
     async with hosting(written(HEAD + BUSY, {"defaultVersion": "3"})) as http:
         await http.post(f"{API}/orchestrators/busy/one")
         while "event" not in (await http.get(f"{API}/instances/one?show=waitingFor")).text:
@@ -371,10 +373,10 @@ async def test_what_a_newer_host_began_is_parked(hosting: Hosting, written: Writ
     settings = {"defaultVersion": "2", "versionFailureStrategy": "Fail"}
     async with hosting(written(HEAD + BUSY, settings)) as http:
         await http.post(f"{API}/instances/one/raiseEvent/go", json=0)
-        told = ""
-        while "busy has version '3', but this host runs version '2'" not in told:
-            told = (await http.get(f"{API}/instances/one?show=waitingFor")).text
-        assert '"runtimeStatus":"Running"' in told
+        status = await shown(http, "one", "Failed", show="failureDetails")
+    details = status["failureDetails"]
+    assert details["errorType"].endswith("VersionMismatch")
+    assert "busy has version '3', but this host runs version '2'" in details["errorMessage"]
 
 
 @pytest.mark.parametrize(
