@@ -8,6 +8,7 @@ from attrs import evolve
 
 from perdure import (
     App,
+    EntityId,
     FailureDetails,
     OrchestrationContext,
     OrchestrationFailedError,
@@ -69,7 +70,7 @@ async def test_what_may_not_go_on_fails(store: Store) -> None:
             await env.client.instance("child").result()
         with pytest.raises(OrchestrationFailedError, match="too new"):
             await env.client.instance("parent").result()
-        lamp = await env.client.get_entity("@lamp@a")
+        lamp = await env.client.get_entity(EntityId("lamp", "a"))
         assert lamp is None or lamp.locked_by is None
         await env.advance(timedelta(days=10))
         *_, ended, _ = await env.client.get_history("child")
