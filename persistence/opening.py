@@ -2,9 +2,11 @@
 
 import os
 from pathlib import Path
+from typing import cast
 
 from ..actors.errors import StoreError, StoreNotFoundError
 from .memory import MemoryStore
+from .moving import Fillable
 from .sqlite import SQLiteStore
 from .sqlite_file import Durability
 from .store import Store
@@ -31,9 +33,23 @@ def open_store(
     `durability="relaxed"` lets a power failure, but no crash of the process, undo the last commits.
     Without `create` the file or the hub has to be there already.
     """
+    return _open(url, durability, create=create)
+
+
+def open_unfinished(url: str | os.PathLike[str]) -> Fillable:
+    """Open what `moving.move` fills, though it be half filled; it is made when it is not there."""
+    store = _open(url, "full", create=True, unfinished=True)
+    if isinstance(store, MemoryStore):
+        raise StoreError("memory:// ends with this process: move into a file or a database")
+    return cast("Fillable", store)
+
+
+def _open(
+    url: str | os.PathLike[str], durability: Durability, *, create: bool, unfinished: bool = False
+) -> Store:
     checked_place(url)
     if not isinstance(url, str):
-        return _open_file(url, durability, create=create)
+        return _open_file(url, durability, create=create, unfinished=unfinished)
     scheme, separator, rest = url.partition("://")
     if not separator:
         raise StoreError(f"{url!r} is not the URL of a store; supported are {_SUPPORTED}")
@@ -42,32 +58,32 @@ def open_store(
             raise StoreError(f"{url!r} names a place, but memory:// has none: leave it out")
         return MemoryStore()
     if scheme in {"postgresql", "postgres"}:
-        return _open_postgres(url, durability, create=create)
+        return _open_postgres(url, durability, create=create, unfinished=unfinished)
     if scheme != "sqlite":
         raise StoreError(f"there is no store {scheme}://; supported are {_SUPPORTED}")
     path = rest.removeprefix("/")
     if path == rest or not path or path == ":memory:" or "?" in path:
         raise StoreError(f"{url!r} does not name a file; supported are {_SUPPORTED}")
-    return _open_file(path, durability, create=create)
+    return _open_file(path, durability, create=create, unfinished=unfinished)
 
 
 def _open_file(
-    path: str | os.PathLike[str], durability: Durability, *, create: bool
+    path: str | os.PathLike[str], durability: Durability, *, create: bool, unfinished: bool
 ) -> SQLiteStore:
     if not create and not Path(path).exists():
         raise StoreNotFoundError(
             f"there is no file {Path(path).absolute()}: mend the path, or start the runtime that "
             "makes it first; a client makes an empty store only with create=True"
         )
-    return SQLiteStore(path, durability=durability)
+    return SQLiteStore(path, durability=durability, unfinished=unfinished)
 
 
-def _open_postgres(url: str, durability: Durability, *, create: bool) -> Store:
+def _open_postgres(url: str, durability: Durability, *, create: bool, unfinished: bool) -> Store:
     try:
         from .postgres import PostgresStore  # noqa: PLC0415 - only who uses it needs psycopg
     except ImportError as error:
         raise without_psycopg(error) from error
-    return PostgresStore.at(url, durability=durability, create=create)
+    return PostgresStore.at(url, durability=durability, create=create, unfinished=unfinished)
 
 
 def without_psycopg(error: ImportError) -> StoreError:

@@ -49,6 +49,7 @@ from .records import (
     Whole,
     WorkerRow,
 )
+from .schema import UNFINISHED
 from .sqlite_file import Durability
 
 _EPOCHS = "SELECT max(epoch) FROM partition WHERE number = ANY(%s::integer[])"
@@ -84,9 +85,17 @@ class PostgresStore:
         self._ownership = Ownership(hub, self._bound)
 
     @classmethod
-    def at(cls, url: str, *, durability: Durability = "full", create: bool = True) -> Self:
+    def at(
+        cls,
+        url: str,
+        *,
+        durability: Durability = "full",
+        create: bool = True,
+        unfinished: bool = False,
+    ) -> Self:
         """Open the hub that a URL names, with all its partitions."""
-        return cls(PostgresHub(read_address(url), durability, create=create))
+        address = read_address(url)
+        return cls(PostgresHub(address, durability, create=create, unfinished=unfinished))
 
     @property
     def location(self) -> str:
@@ -304,6 +313,18 @@ class PostgresStore:
 
     def export(self, ids: Collection[str] | None = None) -> Iterator[Whole]:
         return postgres_archive.export(self._hub, ids)
+
+    def is_unfinished(self) -> bool:
+        ((version,),) = self._ask("SELECT version FROM migration")
+        return bool(version >= UNFINISHED)
+
+    def mark_unfinished(self) -> None:
+        marked = "UPDATE migration SET version = mod(version, %s) + %s"
+        self._hub.connections.write([(marked, (UNFINISHED, UNFINISHED))])
+
+    def mark_finished(self) -> None:
+        whole = "UPDATE migration SET version = mod(version, %s)"
+        self._hub.connections.write([(whole, (UNFINISHED,))])
 
     def backlog(self, target: str) -> int:
         ((waiting,),) = self._ask(_BACKLOG, target, target, target)

@@ -32,17 +32,24 @@ _FOUND = (
 class PostgresHub:
     """Connections to a hub, which has to be there already unless `create`.
 
+    One that is half filled by `moving.move` can be opened with `unfinished` only.
+
     `durability="relaxed"` lets a crash of the server undo the last commits, but none in part.
     """
 
     def __init__(
-        self, address: Address, durability: Durability = "full", *, create: bool = True
+        self,
+        address: Address,
+        durability: Durability = "full",
+        *,
+        create: bool = True,
+        unfinished: bool = False,
     ) -> None:
         self.address = address
         self.location = address.url
         self.connections = connections_to(address, durability)
         try:
-            self._prepare(durability, create=create)
+            self._prepare(durability, create=create, unfinished=unfinished)
             self.partitions = self._counted()
             ((self._notifies,),) = self.connections.ask(_NOTIFIES)
         except BaseException:
@@ -88,7 +95,7 @@ class PostgresHub:
             )
         return int(partitions)
 
-    def _prepare(self, durability: Durability, *, create: bool) -> None:
+    def _prepare(self, durability: Durability, *, create: bool, unfinished: bool) -> None:
         known = schema.migrations("postgres")
         with self.connections.lent() as link:
             self._refuse_server(link, durability)
@@ -98,6 +105,8 @@ class PostgresHub:
                     f"{self.location}: there is no hub {self.address.hub}: mend its name, or start "
                     "the runtime that makes it first; a client makes one only with create=True"
                 )
+            if unfinished and schema.is_unfinished(known, version, self.location):
+                return
             if schema.pending(known, version, self.location):
                 if version and not create:
                     raise StoreVersionError(

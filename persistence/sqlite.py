@@ -34,6 +34,7 @@ from .records import (
     TurnRow,
     Whole,
 )
+from .schema import UNFINISHED
 from .sqlite_file import Durability, SQLiteFile
 from .sqlite_rows import (
     ENTITIES,
@@ -78,7 +79,8 @@ class SQLiteStore:
     """A task hub in the file `path`, which is created when it is not there.
 
     `durability="relaxed"` lets a power failure, but no crash of the process, undo the last commits.
-    `lock_seconds_max` bounds how long a write waits for other processes.
+    `lock_seconds_max` bounds how long a write waits for other processes. A file that is half filled
+    by `moving.move` is opened with `unfinished` only.
     """
 
     def __init__(
@@ -87,10 +89,11 @@ class SQLiteStore:
         *,
         durability: Durability = "full",
         lock_seconds_max: float = 10.0,
+        unfinished: bool = False,
     ) -> None:
         # Resolved, so that all names of one file lead to one lock.
         resolved = Path(path).resolve()
-        self._file = SQLiteFile(resolved, durability, lock_seconds_max)
+        self._file = SQLiteFile(resolved, durability, lock_seconds_max, unfinished=unfinished)
         self._owner_lock = OwnerLock(resolved)
 
     @property
@@ -296,6 +299,22 @@ class SQLiteStore:
 
     def export(self, ids: Collection[str] | None = None) -> Iterator[Whole]:
         return sqlite_archive.export(self._file, ids)
+
+    def is_unfinished(self) -> bool:
+        with self._file.reading() as database:
+            ((version,),) = _ask(database, "PRAGMA user_version")
+        return bool(version >= UNFINISHED)
+
+    def mark_unfinished(self) -> None:
+        self._mark(UNFINISHED)
+
+    def mark_finished(self) -> None:
+        self._mark(0)
+
+    def _mark(self, mark: int) -> None:
+        with self._file.writing() as database:
+            ((version,),) = _ask(database, "PRAGMA user_version")
+            database.execute(f"PRAGMA user_version = {version % UNFINISHED + mark}")
 
     def backlog(self, target: str) -> int:
         with self._file.reading() as database:

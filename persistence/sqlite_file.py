@@ -61,9 +61,17 @@ class SQLiteFile:
 
     Writers of this object queue at the lock, because SQLite's own waiting is a sleep of up to
     0.1 s that is not fair; `lock_seconds_max` bounds the wait for other objects and processes.
+    What is half filled can be opened with `unfinished` only.
     """
 
-    def __init__(self, path: Path, durability: Durability, lock_seconds_max: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        durability: Durability,
+        lock_seconds_max: float,
+        *,
+        unfinished: bool = False,
+    ) -> None:
         if durability not in _SYNCHRONOUS:
             raise ValueError(f"durability is 'full' or 'relaxed', not {durability!r}")
         if sqlite3.sqlite_version_info < _SQLITE_MIN:
@@ -74,6 +82,7 @@ class SQLiteFile:
         self.path = path
         self._durability = durability
         self._lock_seconds_max = lock_seconds_max
+        self._may_be_unfinished = unfinished
         self._write_lock = threading.Lock()
         self._idle_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
@@ -190,7 +199,10 @@ class SQLiteFile:
         self._enter_wal(database)
         database.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT_MAX}")
         known = schema.migrations("sqlite")
-        if schema.pending(known, _number(database, "user_version"), str(self.path)):
+        found, place = _number(database, "user_version"), str(self.path)
+        if self._may_be_unfinished and schema.is_unfinished(known, found, place):
+            return
+        if schema.pending(known, found, place):
             self._migrate(database, known)
 
     def _refuse_foreign(self, database: sqlite3.Connection) -> None:

@@ -3,15 +3,13 @@
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 from attrs import define, field
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from perdure.actors.errors import StoreInUseError
 from perdure.persistence.archive import ArchiveError, read_whole, write_whole
@@ -23,15 +21,13 @@ from perdure.runtime.queries import optional_micros
 from .arguments import FilterOptions
 from .completion import complete_instance
 from .ending import CONFLICT, NOT_FOUND, USAGE, CommandError
+from .progress import progress
 from .session import Session
 from .stores import Database, Place, opened
 from .target import Filters
 
 _AT_ONCE = 100
 _NAMED_MAX = 5
-
-Advance = Callable[[float, float | None], object]
-"""Called with how far it is and how far it goes, None when nobody knows."""
 
 
 def backup(
@@ -49,7 +45,7 @@ def backup(
         )
     if target.exists():
         raise CommandError(f"{target} exists already: name a new file for the backup", CONFLICT)
-    with _progress("copying") as advance:
+    with progress("copying") as advance:
         size = back_up(source, target, advance)
     if session.printer.as_json:
         session.printer.document({"path": str(target), "bytes": size})
@@ -80,7 +76,7 @@ def export(
     place = session.store("export")
     with closing(opened(place)) as store:
         chosen = [*_matching(store, wanted)] if wanted else ids or None
-        with _progress("exporting") as advance, _opened(output) as out:
+        with progress("exporting") as advance, _opened(output) as out:
             count = 0
             left = set(ids or ())
             for whole in store.export(chosen):
@@ -163,7 +159,7 @@ def import_(
                 "give --skip-existing to leave out what is there",
                 CONFLICT,
             )
-        advance = stack.enter_context(_progress("importing"))
+        advance = stack.enter_context(progress("importing"))
         count = 0
         for wholes in archive.batches(without=existing):
             if in_the_way := store.install(wholes):
@@ -271,12 +267,3 @@ def _tell(session: Session, document: dict[str, Any], text: str) -> None:
         session.printer.document(document)
     else:
         session.printer.text(text)
-
-
-@contextmanager
-def _progress(what: str) -> Generator[Advance]:
-    paper = Console(stderr=True)
-    columns = TextColumn(what), BarColumn(), TaskProgressColumn()
-    with Progress(*columns, console=paper, transient=True, disable=not paper.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

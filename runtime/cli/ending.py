@@ -20,6 +20,7 @@ from perdure.actors.errors import (
     StoreInUseError,
     StoreNotFoundError,
 )
+from perdure.persistence.moving import NotEmptyError
 from perdure.persistence.paging import PageTokenError
 
 OK = 0
@@ -42,7 +43,7 @@ class CommandError(Exception):
 
 _CODES: list[tuple[type[Exception] | tuple[type[Exception], ...], int]] = [
     ((InstanceNotFoundError, StoreNotFoundError), NOT_FOUND),
-    ((InstanceStateError, InstanceAlreadyExistsError, StoreInUseError), CONFLICT),
+    ((InstanceStateError, InstanceAlreadyExistsError, StoreInUseError, NotEmptyError), CONFLICT),
     (TimeoutError, TIMED_OUT),
     ((ArityError, InstanceIdError, PageTokenError, PayloadError, PayloadTooLargeError), USAGE),
 ]

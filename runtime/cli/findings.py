@@ -9,6 +9,7 @@ from attrs import frozen
 from perdure.actors.moments import moment
 from perdure.actors.status import TERMINAL
 from perdure.persistence.checkup import Contents
+from perdure.persistence.schema import UNFINISHED
 
 from .printing import Printer
 
@@ -29,6 +30,10 @@ def schema_finding(version: int, newest: int) -> Finding:
     """Whether the schema is the one that this version writes."""
     if version == newest:
         return Finding("schema", "ok", f"version {version}, as this Perdure writes it")
+    if version >= UNFINISHED:
+        message = "it is the half-done copy of another hub"
+        fix = "run that `perdure move` again, which goes on with it, or delete it"
+        return Finding("schema", "problem", message, fix)
     message = f"version {version}, but this Perdure writes {newest}"
     if version > newest:
         return Finding("schema", "problem", message, "use the newer Perdure that wrote it")

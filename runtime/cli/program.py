@@ -18,6 +18,7 @@ from . import (
     entities,
     gantt,
     looking,
+    moving,
     purging,
     running,
     starting,
@@ -118,6 +119,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., Any]]] = {
         "backup": copies.backup,
         "export": copies.export,
         "import": copies.import_,
+        "move": moving.move,
     },
 }
 _ENTITY: dict[str, Callable[..., Any]] = {

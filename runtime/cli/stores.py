@@ -8,6 +8,7 @@ from attrs import field, frozen
 
 from perdure.actors.errors import StoreVersionError
 from perdure.persistence.opening import open_store
+from perdure.persistence.schema import migrations, pending
 from perdure.persistence.sqlite_checkup import newest_schema_version, schema_version
 from perdure.persistence.store import Store
 from perdure.persistence.url_secrets import without_secrets
@@ -77,10 +78,10 @@ def existing(place: Place) -> Place:
         )
     if place.stat().st_size == 0:
         raise CommandError(f"{place} is empty, no runtime has used it yet: give another", NOT_FOUND)
-    version, newest = schema_version(place), newest_schema_version()
-    if version < newest:
+    version = schema_version(place)
+    if pending(migrations("sqlite"), version, str(place)):
         raise StoreVersionError(
-            f"{place} has schema version {version}, this Perdure writes {newest}: "
+            f"{place} has schema version {version}, this Perdure writes {newest_schema_version()}: "
             "start the runtime with this Perdure once, which moves it forward"
         )
     return place

@@ -6,6 +6,8 @@ from itertools import count
 
 import psycopg
 
+from perdure.persistence.schema import UNFINISHED
+
 PARAMETERS = "lease=1&heartbeat=0.1"
 """An owner that was killed is replaced soon, and one that lives shows it at once."""
 
@@ -35,3 +37,4 @@ class SpareHubs:
             forgotten = "; ".join(map("DELETE FROM {}".format, TABLES))
             anew = "UPDATE hub SET posted = 0; UPDATE partition SET position = 0, worker = NULL"
             link.execute(f"{forgotten}; {anew}".encode())
+            link.execute("UPDATE migration SET version = mod(version, %s)", (UNFINISHED,))
