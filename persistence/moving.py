@@ -19,6 +19,7 @@ from typing import Protocol
 from attrs import define, evolve, field
 
 from ..actors.errors import StoreError
+from .archive import write_whole
 from .records import Commit, Query, Whole
 from .store import Store
 
@@ -135,7 +136,7 @@ class _Pass:
         if not differing:
             return len(batch)
         self._delete([there[whole.id] for whole in differing if whole.id in there])
-        if in_the_way := self._target.install(differing):
+        if in_the_way := self._installed(differing):
             raise StoreError(f"{self._target.location}: somebody else writes {in_the_way[0]!r}")
         if unequal := _differing(differing, _there(self._target, differing)):
             raise StoreError(
@@ -143,6 +144,15 @@ class _Pass:
                 "has: a text that this store cannot hold, or a disk that lies"
             )
         return len(batch) - len(differing)
+
+    def _installed(self, wholes: list[Whole]) -> list[str]:
+        try:
+            return self._target.install(wholes)
+        except (TypeError, UnicodeEncodeError):
+            # A file may hold bytes that are no text: the archive knows how to name them.
+            for whole in wholes:
+                write_whole(whole)
+            raise
 
     def _delete_what_is_gone(self) -> None:
         """Of an earlier pass the source may have lost something since."""

@@ -109,6 +109,7 @@ def test_shapes_are_those_of_the_page(
         "backup": ["backup", copy],
         "export": ["export", "-o", f"{copy}.jsonl"],
         "import": ["import", f"{copy}.jsonl", "--store", f"{copy}.db"],
+        "move": ["move", f"{copy}.db", f"{copy}-moved.db"],
         "purge": ["purge", "--all", "--yes"],
         "figures": ["bench", "shop:app", "nothing", "--count", "1"],
     }

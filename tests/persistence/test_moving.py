@@ -223,3 +223,13 @@ def test_a_target_half_filled_by_another_version_is_refused(files: Places) -> No
 def test_memory_takes_no_hub_in() -> None:
     with pytest.raises(StoreError, match="memory:// ends with this process"):
         open_unfinished("memory://")
+
+
+def test_damaged_text_is_refused_by_name(files: Places, hub_url: str) -> None:
+    with closing(sqlite3.connect(files[0].removeprefix("sqlite:///"))) as database:
+        database.execute("UPDATE instance SET input = CAST(x'22ff22' AS TEXT) WHERE id = 'c'")
+        database.commit()
+    with pytest.raises(StoreError, match="'c' holds damaged text"):
+        moved((files[0], hub_url))
+    moved(files)
+    assert contents(files[1]) == contents(files[0])
