@@ -4,6 +4,7 @@ import time
 from itertools import pairwise
 
 from perdure import App, OrchestrationContext
+from perdure.cli.bench.figures import percentile
 
 from .bench import Bench
 
@@ -36,5 +37,10 @@ async def run(bench: Bench) -> int:
 
         with bench.clock(runtime):
             await bench.crowd(one)
-    bench.meter.latencies[:] = [later - earlier for earlier, later in pairwise(at)]
+    latencies = [later - earlier for earlier, later in pairwise(at)]
+    bench.meter.latencies[:] = latencies
+    part = min(1_000, len(latencies) // 2)
+    ends = {"first_thousand": latencies[:part], "last_thousand": latencies[-part:]}
+    for name, times in ends.items():
+        bench.meter.extra[f"{name}_p50_ms"] = round(percentile(times, 0.5) * 1_000, 3)
     return bench.sizes.count * bench.sizes.steps

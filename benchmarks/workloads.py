@@ -18,11 +18,14 @@ from . import (
     fanout,
     floor,
     hello,
+    importing,
     recovery,
     replay,
+    revival,
     sequence,
     signals,
     sleepers,
+    starts,
     timers,
     transfer,
 )
@@ -126,6 +129,16 @@ WORKLOADS = {
         Sizes(5_000, 100, 1),
         lambda _: 1,
     ),
+    "starts": Workload(
+        starts.run, "starts of waiting orchestrations", Sizes(5_000, 100, 1), lambda _: 1, _each(1)
+    ),
+    "revival": Workload(
+        revival.run,
+        "orchestrations after a restart, STEPS steps replayed",
+        Sizes(500, 100, 10),
+        lambda _: 2,
+    ),
+    "importing": Workload(importing.run, "imports of perdure", Sizes(3, 1, 1), lambda _: 1),
 }
 
 
