@@ -45,9 +45,8 @@ THINGS_DONE = {
     "sleepers": 3,
     "starts": 3,
     "revival": 3,
-    "importing": 3,
 }
-WITHOUT_COMMITS = {"replay", "sleepers", "importing"}
+WITHOUT_COMMITS = {"replay", "sleepers"}
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgres"])
@@ -60,7 +59,7 @@ def place(request: pytest.FixtureRequest) -> tuple[str, str]:
     return kind, kind
 
 
-@pytest.mark.parametrize("name", WORKLOADS)
+@pytest.mark.parametrize("name", THINGS_DONE)
 async def test_a_workload_measures_what_was_done(
     name: str, place: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -80,6 +79,16 @@ async def test_a_workload_measures_what_was_done(
     assert (row.commits == 0) == (name in WITHOUT_COMMITS)
     if name not in WITHOUT_COMMITS:
         assert (row.bytes_written > 0) == (kind != "memory")
+
+
+async def test_an_import_is_timed_in_a_process(tmp_path: Path) -> None:
+    bench = Bench(Sizes(count=1, concurrency=1, steps=1), "memory", tmp_path)
+    assert await WORKLOADS["importing"].run(bench) == 1
+    assert 0 < bench.meter.latencies[0] < bench.meter.seconds
+
+
+def test_every_workload_is_tried_here() -> None:
+    assert {*THINGS_DONE, "importing"} == {*WORKLOADS}
 
 
 def test_a_row_has_the_keys_of_the_contract() -> None:
