@@ -59,8 +59,8 @@ demo: export DEMO_SOURCE := $(value SRC)
 demo: $(READY)  ## the backup example; SRC=folder backs up that folder
 	@$(PYTHON) examples/backup/demo.py --source "$$DEMO_SOURCE"
 
-bench: $(READY)  ## the benchmarks
-	@$(PYTHON) -m benchmarks
+bench: $(READY)  ## the benchmarks, on all backends and beside installed peers; about ten minutes
+	@$(PYTHON) -m benchmarks --results benchmarks/RESULTS.md
 
 clean:  ## remove what the other targets made
 	@rm -rf .venv build dist *.egg-info .coverage .cache .hypothesis .*_cache

@@ -2,7 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 import orjson
 from attrs import evolve
@@ -12,17 +14,29 @@ from perdure.cli.bench.figures import COLUMNS, Beside, Figures, extras, number
 
 from .alternating import alone, alternating, task
 from .bench import Sizes
+from .peers import PEER_WORKLOADS
+from .results import Wish, write
+from .suite import CASES
 from .workloads import WORKLOADS
 
 WIDTHS = [11 if column.words else max(9, len(column.heading)) for column in COLUMNS]
+REPEAT = 3
 BESIDE = ("lowest", "highest", "of floor")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the arguments ask for, one after another."""
-    asked = _parser().parse_args(arguments)
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    if asked.results:
+        if asked.count or asked.concurrency or asked.steps or asked.json:
+            parser.error("--results has its own sizes and shape: leave the others out")
+        backends = [asked.backend] if asked.backend else [*_installed()]
+        wanted = [case for case in CASES if case.workload in (asked.workloads or WORKLOADS)]
+        write(Wish(asked.store, backends, asked.repeat or REPEAT, wanted), asked.results)
+        return
     tasks = [
-        task(name, _sizes(name, asked), asked.store, asked.backend)
+        task(name, _sizes(name, asked), asked.store, asked.backend or "asyncio")
         for name in asked.workloads or WORKLOADS
     ]
     if not asked.json:
@@ -39,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _sizes(name: str, asked: argparse.Namespace) -> Sizes:
     given = {"count": asked.count, "concurrency": asked.concurrency, "steps": asked.steps}
     changes = {key: value for key, value in given.items() if value is not None}
-    return evolve(WORKLOADS[name].sizes, **changes)
+    return evolve((WORKLOADS | PEER_WORKLOADS)[name].sizes, **changes)
 
 
 # What is asked for
@@ -71,18 +85,33 @@ def _parser() -> argparse.ArgumentParser:
         help="memory, sqlite (a temporary file, the default) or the URL of a store; "
         "a hub in PostgreSQL that the URL does not name is new, and dropped afterwards",
     )
-    parser.add_argument("--backend", type=_backend, default="asyncio", help=", ".join(BACKENDS))
+    parser.add_argument(
+        "--backend", type=_backend, help=f"{', '.join(BACKENDS)} (default: asyncio)"
+    )
     parser.add_argument(
         "--repeat",
         type=_positive,
         help="measure each as often, every time right after its floor, and show medians",
     )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        metavar="FILE",
+        help="measure the cases that have targets, in their own sizes, on all backends and beside "
+        f"peers, {REPEAT} times unless --repeat says otherwise; write them as a page of Markdown",
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON object per line")
     return parser
 
 
+def _installed() -> Iterator[str]:
+    for name in BACKENDS:
+        with suppress(ValueError):
+            yield checked_backend(name)
+
+
 def _workload(text: str) -> str:
-    if text not in WORKLOADS:
+    if text not in WORKLOADS | PEER_WORKLOADS:
         known = ", ".join(WORKLOADS)
         raise argparse.ArgumentTypeError(f"there is no workload {text!r}, only {known}")
     return text

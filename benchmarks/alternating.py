@@ -28,7 +28,8 @@ class Task:
 
 def task(workload: str, sizes: Sizes, store: str, backend: str, floor: Sizes | None = None) -> Task:
     """A task beside its workload's own floor, unless another is given."""
-    beside_it = WORKLOADS[workload].floor
+    known = WORKLOADS.get(workload)
+    beside_it = known.floor if known is not None else None
     if floor is None and beside_it is not None:
         floor = beside_it(sizes)
     return Task(workload, sizes, store, backend, floor)

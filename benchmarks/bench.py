@@ -103,6 +103,24 @@ class Bench:
         )
 
 
+Amount = Callable[[Sizes], float]
+BesideIt = Callable[[Sizes], Sizes]
+
+
+@frozen
+class Workload:
+    """Something to measure."""
+
+    run: Callable[[Bench], Awaitable[int]]
+    """Gives how many things were done."""
+    about: str
+    sizes: Sizes
+    events: Amount
+    """How many events one thing has."""
+    floor: BesideIt | None = None
+    """The floor whose "orchestration" is one thing by hand; None when there is no such floor."""
+
+
 def drop(url: str, hub: str) -> None:
     """Delete a hub in PostgreSQL."""
     import psycopg  # noqa: PLC0415 - only where it is measured

@@ -2,11 +2,9 @@
 
 import gc
 import tempfile
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import anyio
-from attrs import frozen
 
 from perdure.cli.bench.backends import BACKENDS
 from perdure.cli.bench.figures import Figures
@@ -29,24 +27,8 @@ from . import (
     timers,
     transfer,
 )
-from .bench import Bench, Sizes
-
-Amount = Callable[[Sizes], float]
-BesideIt = Callable[[Sizes], Sizes]
-
-
-@frozen
-class Workload:
-    """Something to measure."""
-
-    run: Callable[[Bench], Awaitable[int]]
-    """Gives how many things were done."""
-    about: str
-    sizes: Sizes
-    events: Amount
-    """How many events one thing has."""
-    floor: BesideIt | None = None
-    """The floor whose "orchestration" is one thing by hand; None when there is no such floor."""
+from .bench import Bench, BesideIt, Sizes, Workload
+from .peers import PEER_WORKLOADS
 
 
 def _each(steps: int) -> BesideIt:
@@ -150,7 +132,7 @@ def tune_collector() -> None:
 
 def measure(name: str, sizes: Sizes, store: str, backend: str) -> Figures:
     """Run one workload in this process."""
-    workload = WORKLOADS[name]
+    workload = (WORKLOADS | PEER_WORKLOADS)[name]
     library, options = BACKENDS[backend]
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder:
         bench = Bench(sizes, store, Path(folder))

@@ -99,7 +99,7 @@ def test_every_foreign_import_is_a_declared_dependency() -> None:
     extras = (
         line
         for name, lines in project["optional-dependencies"].items()
-        if name not in {"test", "dev"}
+        if name not in {"bench", "test", "dev"}
         for line in lines
     )
     declared = {
