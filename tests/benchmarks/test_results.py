@@ -87,9 +87,7 @@ def test_the_page_shows_cases_peers_and_machine(tmp_path: Path) -> None:
     file, small = tmp_path / "RESULTS.md", Sizes(5, 2, 1)
     by_hand = next(peer for peer in PEERS if peer.name == "anyio actors")
     calls = evolve(by_hand.workloads[0], sizes=small)
-    absent = Peer(
-        "nobody", "no_such_module", "none", (Comparison("calls", "memory", small, calls.peers),)
-    )
+    absent = Peer("nobody", "no_such_module", "it is not there", (calls,))
     cases = [Case("a few", "hello", small, BY_TITLE["hello-5, 100 in flight"].targets)]
     peers = [evolve(by_hand, workloads=(calls,)), absent]
     write(Wish("sqlite", ["asyncio", "trio"], 1, cases, peers), file)
