@@ -222,6 +222,20 @@ class OrchestrationFailedError(PerdureError):
         self.details = details
 
 
+class HistoryUnreadableError(PerdureError):
+    """Raised for a history that is damaged, or that a newer Perdure has written.
+
+    The instance is parked. Terminate and purge it, bring it back from a backup, or read it with
+    the newer version.
+    """
+
+    def __init__(self, instance_id: str, turn: int, problem: str) -> None:
+        text = f"the history of {instance_id!r} cannot be read from turn {turn} on"
+        super().__init__(f"{text}, which is damaged or of a newer Perdure: {problem}")
+        self.instance_id = instance_id
+        self.turn = turn
+
+
 # What happened to the store or the runtime
 
 

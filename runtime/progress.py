@@ -10,7 +10,7 @@ from ..actors.status import Status
 from ..persistence.records import InstanceRow
 from ..persistence.store import Store
 from .gateway import Gateway
-from .restore import turn
+from .restore import turns_of
 from .views import HistoryEvent, InstanceStatus, history_events, instance_status
 
 _MARK = re.compile(r"([0-9a-f]{32})-(\d{1,9})-(\d{1,9})", re.ASCII)
@@ -105,10 +105,10 @@ class Follower:
         if after is None or after.execution_id != row.execution_id:
             after = HistoryMark(row.execution_id, 0, -1)
         found: list[tuple[HistoryMark, HistoryEvent]] = []
-        for recorded in store.history(row.id, after.turn):
-            for number, event in enumerate(history_events([turn(recorded)])):
-                if (recorded.sequence, number) > (after.turn, after.event):
-                    found.append((HistoryMark(row.execution_id, recorded.sequence, number), event))
+        for sequence, turn in turns_of(store, row.id, after.turn):
+            for number, event in enumerate(history_events([turn])):
+                if (sequence, number) > (after.turn, after.event):
+                    found.append((HistoryMark(row.execution_id, sequence, number), event))
         return found
 
 

@@ -6,20 +6,17 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
 
-from ..actors.errors import (
-    InstanceNotFoundError,
-)
+from ..actors.errors import HistoryUnreadableError, InstanceNotFoundError
 from ..actors.history import Turn
 from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import checked_tags
-from ..actors.wire import UnreadableEventError
 from ..persistence.records import InstanceRow, Query
 from ..persistence.store import Store
 from .clock import time_limit
 from .gateway import Gateway
 from .progress import Follower, HistoryMark
-from .restore import turn
+from .restore import turns_of
 from .views import (
     HistoryEvent,
     InstancePage,
@@ -93,7 +90,10 @@ class Queries:
         return orjson.dumps(documents, option=orjson.OPT_INDENT_2).decode()
 
     async def get_history(self, instance_id: str) -> list[HistoryEvent]:
-        """The events of the current execution; raises `InstanceNotFoundError`."""
+        """The events of the current execution.
+
+        Raises `InstanceNotFoundError`, and `HistoryUnreadableError` for damage.
+        """
         status = await self.get_status(instance_id, show_history=True)
         if status is None:
             raise InstanceNotFoundError(instance_id)
@@ -221,9 +221,9 @@ def _turns(store: Store, instance_id: str, *, whole: bool) -> list[Turn]:
     """The turns; of a log that is unreadable those before, unless the `whole` is wanted."""
     turns: list[Turn] = []
     try:
-        for recorded in store.history(instance_id):
-            turns.append(turn(recorded))  # noqa: PERF401 - what was read before counts
-    except UnreadableEventError:
+        for _, turn in turns_of(store, instance_id):
+            turns.append(turn)
+    except HistoryUnreadableError:
         if whole:
             raise
     return turns

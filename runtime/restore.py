@@ -9,7 +9,7 @@ from ..actors.app import App
 from ..actors.damage import is_damaged, legible
 from ..actors.effects import Parked
 from ..actors.entity import Entity, Lock
-from ..actors.errors import InstanceIdError
+from ..actors.errors import HistoryUnreadableError, InstanceIdError
 from ..actors.history import ExecutionCompleted, ExecutionRewound, ExecutionStarted, Turn
 from ..actors.identity import is_entity
 from ..actors.messages import Message
@@ -18,6 +18,7 @@ from ..actors.status import Status
 from ..actors.trail import followed
 from ..actors.wire import UnreadableEventError, read_event, read_events, read_failure, read_notes
 from ..persistence.records import EntityRow, InstanceRow, MessageRow, Stored, TurnRow
+from ..persistence.store import Store
 from .settings import Settings
 from .views import parked_from
 
@@ -171,6 +172,16 @@ def _beginnings(turns: list[Turn]) -> Iterator[tuple[int, ExecutionStarted | Exe
 def turn(row: TurnRow) -> Turn:
     """A turn from its row; raises `UnreadableEventError`."""
     return Turn(row.at, read_events(row.events), read_notes(row.notes))
+
+
+def turns_of(store: Store, instance_id: str, first: int = 0) -> Iterator[tuple[int, Turn]]:
+    """The turns of an instance with their numbers; raises `HistoryUnreadableError`."""
+    for row in store.history(instance_id, first):
+        try:
+            read = turn(row)
+        except UnreadableEventError as error:
+            raise HistoryUnreadableError(instance_id, row.sequence, str(error)) from error
+        yield row.sequence, read
 
 
 def message(row: MessageRow) -> Message:

@@ -18,6 +18,7 @@ from perdure.actors.effects import Parked as Parked
 from perdure.actors.errors import ArityError as ArityError
 from perdure.actors.errors import DefinitionNotFoundError as DefinitionNotFoundError
 from perdure.actors.errors import EntityOperationFailedError as EntityOperationFailedError
+from perdure.actors.errors import HistoryUnreadableError as HistoryUnreadableError
 from perdure.actors.errors import HttpRequestError as HttpRequestError
 from perdure.actors.errors import InstanceAlreadyExistsError as InstanceAlreadyExistsError
 from perdure.actors.errors import InstanceIdError as InstanceIdError
@@ -89,6 +90,7 @@ __all__ = [
     "Follower",
     "HistoryEvent",
     "HistoryMark",
+    "HistoryUnreadableError",
     "HttpRequestError",
     "HttpRetryPolicy",
     "Instance",

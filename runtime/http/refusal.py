@@ -7,6 +7,7 @@ from typing import Any
 from perdure.actors.errors import (
     ArityError,
     DefinitionNotFoundError,
+    HistoryUnreadableError,
     InstanceAlreadyExistsError,
     InstanceIdError,
     InstanceNotFoundError,
@@ -43,6 +44,7 @@ _STATUS_CODES: list[tuple[type[Exception], int]] = [
     (ArityError, BAD_REQUEST),
     (InstanceIdError, BAD_REQUEST),
     (PayloadError, BAD_REQUEST),
+    (HistoryUnreadableError, FAILURE),
     (UnreadableEventError, FAILURE),
     (ValueError, BAD_REQUEST),
 ]

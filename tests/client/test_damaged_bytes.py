@@ -7,9 +7,16 @@ from pathlib import Path
 import pytest
 from attrs import define
 
-from perdure import App, EntityId, OrchestrationContext, Status, StoreCorruptError
+from perdure import (
+    App,
+    EntityId,
+    HistoryUnreadableError,
+    OrchestrationContext,
+    Status,
+    StoreCorruptError,
+)
 from perdure.actors.history import EventRaised
-from perdure.actors.wire import UnreadableEventError, write_event
+from perdure.actors.wire import write_event
 from perdure.persistence.archive import ArchiveError, write_whole
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.persistence.sqlite_checkup import examine
@@ -165,8 +172,11 @@ async def test_a_damaged_log_is_not_told_of(tmp_path: Path) -> None:
     damage(path, "turn", "events", "instance_id = 'hurt'")
     with closing(SQLiteStore(path)) as store:
         async with Environment(app, store=store) as env:
-            with pytest.raises(UnreadableEventError):
+            told = "the history of 'hurt' cannot be read from turn 0 on"
+            with pytest.raises(HistoryUnreadableError, match=told):
                 await env.client.get_history("hurt")
+            with pytest.raises(HistoryUnreadableError, match=told):
+                await anext(env.client.follow("hurt"))
         (whole,) = store.export(["hurt"])
         with pytest.raises(ArchiveError, match="'hurt' holds damaged text"):
             write_whole(whole)
