@@ -29,24 +29,29 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = _parser()
     asked = parser.parse_args(arguments)
     if asked.results:
-        if asked.count or asked.concurrency or asked.steps or asked.json:
+        if asked.count or asked.concurrency or asked.steps or asked.json or asked.workers > 1:
             parser.error("--results has its own sizes and shape: leave the others out")
         backends = [asked.backend] if asked.backend else [*_installed()]
         wanted = [case for case in CASES if case.workload in (asked.workloads or WORKLOADS)]
         write(Wish(asked.store, backends, asked.repeat or REPEAT, wanted), asked.results)
         return
     tasks = [
-        task(name, _sizes(name, asked), asked.store, asked.backend or "asyncio")
+        evolve(
+            task(name, _sizes(name, asked), asked.store, asked.backend or "asyncio"),
+            workers=asked.workers,
+        )
         for name in asked.workloads or WORKLOADS
     ]
     if not asked.json:
         headings = [column.heading for column in COLUMNS]
         _print_line([*headings, *BESIDE] if asked.repeat else headings)
+    if asked.workers > 1 and asked.store.startswith("sqlite:///"):
+        parser.error("one process at a time runs a file: with --workers say --store sqlite")
     for each in tasks:
         if asked.repeat:
             _show_beside(alternating(each, asked.repeat, _tell), as_json=asked.json)
         else:
-            row = alone(each.workload, each.sizes, each.store, each.backend)
+            row = alone(each.workload, each.sizes, each.store, each.backend, each.workers)
             _show(row, as_json=asked.json)
 
 
@@ -87,6 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--backend", type=_backend, help=f"{', '.join(BACKENDS)} (default: asyncio)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=1,
+        help="so many processes at once: on the hub that a PostgreSQL URL names, else each on "
+        "a store of its own",
     )
     parser.add_argument(
         "--repeat",

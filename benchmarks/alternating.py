@@ -3,12 +3,13 @@
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 
 from attrs import frozen
 
-from perdure.cli.bench.figures import Beside, Figures, beside
+from perdure.cli.bench.figures import Beside, Figures, beside, together
 
-from .bench import Sizes
+from .bench import POSTGRES, Sizes
 from .workloads import WORKLOADS, measure, tune_collector
 
 Tell = Callable[[str], object]
@@ -24,6 +25,7 @@ class Task:
     backend: str
     floor: Sizes | None
     """The floor to compare with."""
+    workers: int = 1
 
 
 def task(workload: str, sizes: Sizes, store: str, backend: str, floor: Sizes | None = None) -> Task:
@@ -35,20 +37,33 @@ def task(workload: str, sizes: Sizes, store: str, backend: str, floor: Sizes | N
     return Task(workload, sizes, store, backend, floor)
 
 
-def alone(workload: str, sizes: Sizes, store: str, backend: str) -> Figures:
-    """Measure in a process of its own, where no earlier workload has left memory behind."""
+def alone(workload: str, sizes: Sizes, store: str, backend: str, workers: int = 1) -> Figures:
+    """Measure in a process of its own, where no earlier workload has left memory behind.
+
+    Several workers are as many processes at once, each of which does all of it: over one hub when
+    the URL of a server names it, otherwise each over a store of its own.
+    """
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=tune_collector) as process:
-        return process.submit(measure, workload, sizes, store, backend).result()
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                ProcessPoolExecutor(1, mp_context=spawn, initializer=tune_collector)
+            )
+            for _ in range(workers)
+        ]
+        begun = [each.submit(measure, workload, sizes, store, backend) for each in processes]
+        rows = [each.result() for each in begun]
+    return rows[0] if workers == 1 else together(rows, one_log=store.startswith(POSTGRES))
 
 
 def alternating(wanted: Task, repeat: int, tell: Tell) -> Beside:
     """Measure floor and workload in turns; `tell` hears what is measured now."""
     rows: list[Figures] = []
     floors: list[Figures] = []
+    where = wanted.store, wanted.backend, wanted.workers
     for turn in range(1, repeat + 1):
         tell(f"{wanted.workload} on {wanted.backend}, {turn} of {repeat}")
         if wanted.floor is not None:
-            floors.append(alone("floor", wanted.floor, wanted.store, wanted.backend))
-        rows.append(alone(wanted.workload, wanted.sizes, wanted.store, wanted.backend))
+            floors.append(alone("floor", wanted.floor, *where))
+        rows.append(alone(wanted.workload, wanted.sizes, *where))
     return beside(rows, floors)

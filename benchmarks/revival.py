@@ -37,7 +37,7 @@ def program(arrived: Callable[[str], None]) -> App:
 
 async def run(bench: Bench) -> int:
     """Give the number of orchestrations."""
-    ids = [f"waiting-{number}" for number in range(bench.sizes.count)]
+    ids = [bench.key() for _ in range(bench.sizes.count)]
     await _prepare(bench, ids)
     latencies: list[float] = []
     runtime = bench.runtime(program(lambda _: None))

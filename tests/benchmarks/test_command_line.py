@@ -53,6 +53,12 @@ def test_repeating_shows_medians_beside_the_floor() -> None:
     assert row["floor_ratio"] > 0
 
 
+def test_workers_share_what_they_show() -> None:
+    (line,) = bench("hello", "--count=2", "--workers=2", "--json").splitlines()
+    row = json.loads(line)
+    assert (row["n"], row["events"]) == (4, 32)
+
+
 def test_uvloop_is_a_backend_of_its_own() -> None:
     (line,) = bench("hello", "--count=1", "--backend=asyncio+uvloop", "--json").splitlines()
     assert json.loads(line)["backend"] == "asyncio+uvloop"
@@ -67,6 +73,8 @@ def test_uvloop_is_a_backend_of_its_own() -> None:
         (["--store=redis://here"], "'redis://here' is not memory, sqlite, sqlite:///"),
         (["--repeat=0"], "'0' is not a whole number above 0"),
         (["--backend=curio"], "there is no backend 'curio', only asyncio"),
+        (["--store=sqlite:///a.db", "--workers=2"], "one process at a time runs a file"),
+        (["--results=here.md", "--count=9"], "--results has its own sizes and shape"),
         (["--speed=9"], "unrecognized arguments: --speed=9"),
     ],
 )
