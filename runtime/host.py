@@ -232,7 +232,7 @@ class Runtime:
             self._given_hooks, settings.hook_events_max, self.app.name, seams.clock, seams.new_id
         )
         self._activities = Activities(
-            self.app, settings, seams.clock, self._timers, self._partition.deliver
+            self.app, settings, seams.clock, self._timers, self._partition.report
         )
         gateway = LocalGateway(
             self.app, seams.clock, seams.new_id, store, self._partition, (writer, reader)

@@ -22,7 +22,8 @@ from ..actors.effects import Parked
 from ..actors.entity import Entity
 from ..actors.errors import PerdureError, StoreError
 from ..actors.failure import details_of
-from ..actors.messages import hurried
+from ..actors.history import TaskCompleted, TaskFailed
+from ..actors.messages import Message, hurried
 from ..actors.orchestration import Orchestration
 from ..persistence.records import Stored
 from ..persistence.store import Store
@@ -111,6 +112,8 @@ class Partition:
         self.callers: dict[str, Reply[Answer]] = {}
         self.lasting: set[Reply[Any]] = set()
         """Of the callers those whose question is durable; their answer comes after a recovery."""
+        self.reported: set[tuple[str | None, int, int]] = set()
+        """Attempts of activities that ended during a recovery: the store does not have that yet."""
         self.recovered = anyio.Event()
         """Set while clients are served, and once that is over for good."""
         self.audience: Audience | None = None
@@ -321,6 +324,13 @@ class Partition:
         else:
             self.refuse(reply, error)
 
+    def report(self, message: Message) -> None:
+        """Deliver what became of an activity, and note it for a recovery that is under way."""
+        event = message.event
+        if self.down is not None and isinstance(event, (TaskCompleted, TaskFailed)):
+            self.reported.add((message.execution_id, event.task_id, event.attempt))
+        self.deliver(message)
+
     def forget(self, error: BaseException) -> None:
         """Drop all memory; clients that wait for an answer learn that it is unknown."""
         self.pipeline.drop()
@@ -330,6 +340,7 @@ class Partition:
         self.postman.forget()
         if self.holdings is not None:
             self.holdings.forget()
+        self.reported.clear()
         self.callers = {key: r for key, r in self.callers.items() if r in self.lasting}
         if self.recovered.is_set():
             self.recovered = anyio.Event()

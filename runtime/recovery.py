@@ -62,6 +62,7 @@ class Recovery:
         await self._restart_all(pending.open)
         self._timers.call_at(partition.later.horizon - self._ahead // 2, self._look_further)
         partition.down = None
+        partition.reported.clear()
         partition.recovered.set()
 
     def _bring_back(self, pending: Pending) -> None:
@@ -127,9 +128,11 @@ class Recovery:
 
     def _restart(self, found: dict[str, Stored]) -> None:
         """Start the activities again of which no outcome is known."""
+        partition = self._partition
         for instance_id, stored in found.items():
             for execution_id, event in _open_activities(stored):
-                self._partition.activities.start(instance_id, execution_id, event, recovered=True)
+                if (execution_id, event.id, event.attempt) not in partition.reported:
+                    partition.activities.start(instance_id, execution_id, event, recovered=True)
 
     def _look_further(self) -> None:
         """Move the horizon on, and fetch what lies before it once all is durable."""
@@ -175,18 +178,22 @@ class Recovery:
                 continue
             try:
                 found = await run_in(self._lane, self._store.version)
-                if found != version:
-                    await self._fetch_inbox()
+                if found != version and await self._fetch_inbox():
                     version = found
             except Exception as error:  # noqa: BLE001 - the next look may do better
                 logger.warning("cannot look into the inbox: %s", error)
 
-    async def _fetch_inbox(self) -> None:
-        life = self._partition.life
+    async def _fetch_inbox(self) -> bool:
+        """Take what is new; returns False when a recovery came in between, which takes it too."""
+        partition, life = self._partition, self._partition.life
         rows = await run_in(self._lane, partial(self._store.inbox, self._seen))
-        if life == self._partition.life:
-            for row in rows:
+        if life != partition.life or partition.down is not None:
+            return False
+        for row in rows:
+            # A recovery that was under way when they were asked for has delivered some already.
+            if row.position < self._seen:
                 self._accept(row)
+        return True
 
     def forget(self) -> None:
         """Memory was dropped."""

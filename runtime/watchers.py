@@ -26,7 +26,7 @@ class Watchers:
     def __init__(self) -> None:
         self._watching: dict[str, list[Show]] = {}
         self._following: dict[str, list[Reply[bool]]] = {}
-        self.replies: set[Reply[Any]] = set()
+        self.replies: dict[Reply[Any], None] = {}
         """Of all of them: what ends their waiting without an answer."""
 
     @property
@@ -49,7 +49,7 @@ class Watchers:
                 if row is not None:
                     self.tell(row)
         if self._following:
-            self.stir(self._following.keys() & touched)
+            self.stir([followed for followed in self._following if followed in touched])
 
     def tell(self, row: InstanceRow) -> None:
         """Show a durable row to those who watch the instance."""
@@ -73,7 +73,7 @@ class Listed(Generic[T]):
         lists: dict[str, list[T]],
         key: str,
         item: T,
-        replies: set[Reply[Any]],
+        replies: dict[Reply[Any], None],
         reply: Reply[Any],
     ) -> None:
         self._lists = lists
@@ -83,7 +83,7 @@ class Listed(Generic[T]):
         self._reply = reply
 
     def __enter__(self) -> None:
-        self._replies.add(self._reply)
+        self._replies[self._reply] = None
         self._lists.setdefault(self._key, []).append(self._item)
 
     def __exit__(
@@ -92,7 +92,7 @@ class Listed(Generic[T]):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        self._replies.discard(self._reply)
+        self._replies.pop(self._reply, None)
         listed = self._lists[self._key]
         listed.remove(self._item)
         if not listed:

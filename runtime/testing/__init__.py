@@ -1,4 +1,4 @@
-"""The test kit: an App in memory under virtual time, activity stubs, crashes, replay."""
+"""The test kit: an App under virtual time, stubs, crashes, whole simulations, replay."""
 
 from perdure.runtime.fitting import Misfit as Misfit
 from perdure.runtime.fitting import NewWork as NewWork
@@ -18,18 +18,33 @@ from .end_state import masked as masked
 from .environment import Environment as Environment
 from .replaying import Replayed as Replayed
 from .replaying import replay as replay
+from .simulation import Chances as Chances
+from .simulation import DisconnectedError as DisconnectedError
+from .simulation import Ended as Ended
+from .simulation import Faults as Faults
+from .simulation import InjectedError as InjectedError
+from .simulation import SimulationFailure as SimulationFailure
+from .simulation import SimulationReport as SimulationReport
+from .simulation import simulate as simulate
 
 __all__ = [
+    "Chances",
     "CrashPoint",
     "CrashPointError",
     "CrashReport",
+    "DisconnectedError",
     "EndState",
+    "Ended",
     "EntityEnd",
     "Environment",
+    "Faults",
+    "InjectedError",
     "InstanceEnd",
     "Misfit",
     "NewWork",
     "Replayed",
+    "SimulationFailure",
+    "SimulationReport",
     "StoreCheck",
     "VirtualClock",
     "check_store",
@@ -37,4 +52,5 @@ __all__ = [
     "exact",
     "masked",
     "replay",
+    "simulate",
 ]

@@ -1,0 +1,18 @@
+"""The verdict: whether what happened is allowed."""
+
+from .acknowledged import check_acknowledged
+from .entities import check_entities
+from .evidence import Evidence, Verdict
+from .locks import check_locks
+from .orchestrations import check_orchestrations
+from .waiting import check_waiting
+
+RULES = (check_acknowledged, check_orchestrations, check_locks, check_entities, check_waiting)
+
+
+def check_history(evidence: Evidence) -> Verdict:
+    """Hold the evidence against every promise; violations come in the order of the rules."""
+    verdict = Verdict()
+    for rule in RULES:
+        rule(evidence, verdict)
+    return verdict
