@@ -62,6 +62,7 @@ class SharedRecovery(Recovery):
         await self._tell_watchers()
         self._timers.call_at(partition.later.horizon - self._ahead // 2, self._look_further)
         partition.down = None
+        partition.reported.clear()
         partition.redirect(self._holdings.lacks)
         partition.recovered.set()
 
