@@ -170,12 +170,12 @@ class SharedGateway:
         """Wait for a reply; the end of the runtime is one too."""
         replies = self._partition.watchers.replies
         wait = Wait(self._holdings.number_of(instance_id), instance_id, show=show)
-        replies.add(reply)
+        replies[reply] = None
         try:
             with self._lookout.waiting(wait):
                 return await reply.wait()
         finally:
-            replies.discard(reply)
+            replies.pop(reply, None)
 
     async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
         """Look now, and whenever the store has something new of an instance, until it is seen."""
