@@ -37,7 +37,7 @@ class Account:
         return self.balance
 
     async def withdraw(self, amount: int, note: str) -> int:
-        await anyio.sleep(0.01)
+        await anyio.lowlevel.checkpoint()
         if amount > self.balance + 10:
             raise ValueError("overdrawn")
         self.balance -= amount
@@ -78,6 +78,7 @@ async def transfer(ctx: OrchestrationContext, amount: int) -> list[int]:
 async def collect(ctx: OrchestrationContext, total: int, wanted: int) -> int:
     """Add up events, with a new execution after each, until there were enough."""
     amount = await ctx.wait_for_external_event("pay", int)
+    await ctx.create_timer(timedelta(seconds=3))
     ctx.entity(Account, "a").signal(Account.deposit, amount, f"{ctx.instance_id} {wanted}")
     if wanted > 1:
         ctx.continue_as_new(total + amount, wanted - 1)
@@ -127,7 +128,8 @@ async def run_errands(client: Client, chances: Chances) -> None:
     """Start, and now and then end it before its time."""
     running = await client.start_new(errands, chances.randint(1, 3))
     if chances.random() < 0.3:
-        await anyio.sleep(chances.random() * 3)
+        for _ in range(chances.randrange(4)):
+            await running.status()
         try:
             await running.terminate("enough", recursive=True)
         except InstanceStateError:

@@ -90,6 +90,7 @@ class World:
         settings: dict[str, Any],
     ) -> None:
         self.loop = VirtualLoop(PASSES_MAX)
+        self.loop.set_exception_handler(self._stray)
         self.context = copy_context()
         self.start = START
         self.choices = choices
@@ -114,6 +115,10 @@ class World:
         self._healing = False
         self._active_at = 0
         self._draws: dict[int, Chances] = {}
+
+    def _stray(self, _: object, what: dict[str, Any]) -> None:
+        """The engine has let something go that nobody caught."""
+        self.broken.append(f"{what.get('message')}: {what.get('exception')!r}")
 
     def tell(self, who: str, what: str, steps: Sequence[Step] = ()) -> None:
         """Write a line of the trace."""
