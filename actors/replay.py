@@ -288,6 +288,10 @@ class Execution:
             self._events = RaisedEvents()
         return self._events
 
+    def use_events(self, events: RaisedEvents) -> None:
+        """Keep the external events in these books, before the first one comes."""
+        self._events = events
+
     @property
     def awaited(self) -> list[str]:
         """The names of external events that are waited for."""

@@ -13,7 +13,7 @@ import inspect
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import Any, Self, TypeVarTuple
@@ -73,7 +73,7 @@ class NumberedScope(anyio_asyncio.CancelScope):
     __slots__ = ("_number",)
     _number: int
 
-    def __new__(cls, *, deadline: float = math.inf, shield: bool = False) -> Self:
+    def __new__(cls, deadline: float = math.inf, shield: bool = False) -> Self:  # noqa: FBT001, FBT002
         self = super().__new__(cls, deadline=deadline, shield=shield)
         self._number = next(_numbers)
         return self
@@ -168,7 +168,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         _if_alive(handle, context)
         return handle
 
-    def run_in_executor(self, *_: object) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
         """Refuse: what a thread does has no place in virtual time."""
         raise RuntimeError(
             "threads are not simulated: give the activity that uses one a stand-in, "
@@ -192,10 +194,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
 
 @contextmanager
-def numbered_scopes() -> Iterator[None]:
+def numbered_scopes() -> Generator[None]:
     """Let anyio make cancel scopes of which sets have an order that repeats."""
     usual = anyio_asyncio.CancelScope
-    anyio_asyncio.CancelScope = NumberedScope  # type: ignore[misc, assignment]
+    anyio_asyncio.CancelScope = NumberedScope  # type: ignore[misc]
     try:
         yield
     finally:

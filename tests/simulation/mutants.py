@@ -1,3 +1,4 @@
+# pyright: reportPrivateUsage=false
 """Engines that are broken on purpose, each in one place: what the checker must not overlook."""
 
 from collections.abc import Callable

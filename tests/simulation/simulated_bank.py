@@ -91,7 +91,8 @@ async def errands(ctx: OrchestrationContext, count: int) -> list[str]:
     with anyio.move_on_after(5):
         await ctx.call_sub_orchestrator(transfer, 1, instance_id=f"{ctx.instance_id}/child")
     for number in range(count):
-        ctx.entity(Audit, "all").signal(Audit.note, f"{ctx.instance_id} {number}")
+        text = f"{ctx.instance_id} {number}"
+        ctx.entity(Audit, "all").signal(Audit.note, text)
     return letters
 
 
@@ -101,10 +102,12 @@ async def move_money(client: Client, chances: Chances) -> None:
         account = client.entity(Account, chances.choice(KEYS))
         match chances.randrange(4):
             case 0:
-                await account.call(Account.deposit, 5, f"call {number}")
+                note = f"call {number}"
+                await account.call(Account.deposit, 5, note)
             case 1:
                 for part in range(3):
-                    await account.signal(Account.deposit, 1, f"signal {number}.{part}")
+                    note = f"signal {number}.{part}"
+                    await account.signal(Account.deposit, 1, note)
             case 2:
                 moving = await client.start_new(transfer, chances.randint(1, 4))
                 await ended(client, moving.instance_id)

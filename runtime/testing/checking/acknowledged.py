@@ -92,13 +92,16 @@ def _messages(evidence: Evidence, purged: set[str]) -> Iterator[Violation]:
 
 
 def _arrived(evidence: Evidence) -> Counter[Key]:
-    arrived: Counter[Key] = Counter()
-    for step in evidence.ledger.steps or ():
-        arrived.update(key for e in step.taken if (key := _key(step.actor, e)) is not None)
+    arrived = [
+        key
+        for step in evidence.ledger.steps or ()
+        for event in step.taken
+        if (key := _key(step.actor, event)) is not None
+    ]
     for whole in evidence.wholes.values():
         waiting = (read_event(message.body) for message in whole.messages)
-        arrived.update(key for e in waiting if (key := _key(whole.id, e)) is not None)
-    return arrived
+        arrived += [key for event in waiting if (key := _key(whole.id, event)) is not None]
+    return Counter(arrived)
 
 
 def _sent(evidence: Evidence, purged: set[str]) -> tuple[Counter[Key], Counter[Key]]:

@@ -11,7 +11,6 @@ from perdure.actors.entity import Entity
 from perdure.actors.history import (
     EntityOperationCalled,
     EntityOperationCompleted,
-    EntityOperationFailed,
     EntityOperationSignaled,
 )
 from perdure.actors.messages import Message
@@ -89,6 +88,5 @@ def _answer(effects: Effects) -> Answer:
     for reply in effects.replies:
         if isinstance(reply, EntityOperationCompleted):
             return "done", reply.output
-        if isinstance(reply, EntityOperationFailed):
-            return "failed", reply.failure.type
+        return "failed", reply.failure.type
     return "signal", None

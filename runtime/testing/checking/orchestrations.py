@@ -157,7 +157,7 @@ def _execution(
     )  # fmt: skip
     with secluded():
         execution = Execution(evidence.app, definition, identity, OrchestrationContext)
-    execution._events = book
+    execution.use_events(book)
     return execution
 
 

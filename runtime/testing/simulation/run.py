@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -130,7 +130,7 @@ def _told(world: World) -> list[Line]:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def _seeded(seed: int) -> Generator[None]:
     """Let activities that draw from `random` draw the same in every run of a seed."""
     state = random.getstate()
     random.seed(seed)
@@ -141,7 +141,7 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 @contextmanager
-def _logged(world: World) -> Iterator[None]:
+def _logged(world: World) -> Generator[None]:
     """Let the runtime's log go into the trace, and nowhere else."""
     log, handler = logging.getLogger("perdure"), _ToTrace(world)
     propagates, log.propagate = log.propagate, False
