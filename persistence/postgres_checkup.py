@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from ..actors.errors import StoreNotFoundError
 from . import schema
@@ -89,8 +89,14 @@ def examine(url: str, now: int) -> DatabaseCheckup:
             newest,
             look.number("SELECT count(*) FROM partition") if known else 0,
             [Worker(*row) for row in look(_WORKERS)] if known else [],
-            contents(look, now, _OLD_REPLY) if known else None,
+            _contents(look, now) if known else None,
         )
+
+
+def _contents(look: "_Look", now: int) -> Contents:
+    """What there is, with messages between workers among those in the mailboxes."""
+    found = contents(look, now, _OLD_REPLY)
+    return evolve(found, mailbox=found.mailbox + look.number("SELECT count(*) FROM letter"))
 
 
 def living_workers(url: str) -> list[Worker]:

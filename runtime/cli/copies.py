@@ -72,7 +72,7 @@ def export(
     """Write instances and entities, whole and as of one moment, as lines of JSON."""
     wanted = which.filters(session)
     if ids and wanted:
-        raise CommandError("give ids or filters, not both")
+        raise CommandError("give ids or filters, not both", USAGE)
     place = session.store("export")
     with closing(opened(place)) as store:
         chosen = [*_matching(store, wanted)] if wanted else ids or None
@@ -123,6 +123,9 @@ def _opened(output: Path | None) -> Generator[BinaryIO]:
             yield file
     except FileExistsError:
         raise CommandError(f"{output} exists already: name a new file", CONFLICT) from None
+    except OSError as error:
+        problem = error.strerror or error
+        raise CommandError(f"cannot write {output}: {problem}") from error
     except BaseException:
         output.unlink(missing_ok=True)
         raise
@@ -192,7 +195,7 @@ class Archive:
         seen: set[str] = set()
         for number, whole in self._numbered():
             if whole.id in seen:
-                raise CommandError(f"{self.name}, line {number}: {whole.id!r} comes twice")
+                raise CommandError(f"{self.name}, line {number}: {whole.id!r} comes twice", USAGE)
             seen.add(whole.id)
             row = whole.instance
             if whole.messages or row is None or not row.status.is_terminal:
@@ -225,7 +228,7 @@ class Archive:
                 try:
                     yield number, read_whole(line)
                 except ArchiveError as error:
-                    raise CommandError(f"{self.name}, line {number}: {error}") from error
+                    raise CommandError(f"{self.name}, line {number}: {error}", USAGE) from error
 
 
 @contextmanager

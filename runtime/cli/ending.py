@@ -20,6 +20,7 @@ from perdure.actors.errors import (
     StoreInUseError,
     StoreNotFoundError,
 )
+from perdure.actors.identity import is_entity
 from perdure.persistence.moving import NotEmptyError
 from perdure.persistence.paging import PageTokenError
 
@@ -62,7 +63,9 @@ def code_of(error: BaseException) -> int:
 def tell(error: BaseException) -> None:
     """Say on stderr, in one line, what is wrong."""
     text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, InstanceNotFoundError):
+    if isinstance(error, InstanceNotFoundError) and is_entity(error.instance_id):
+        text += "; `perdure entity read` and `perdure entity list` show entities"
+    elif isinstance(error, InstanceNotFoundError):
         text += "; `perdure list` and `perdure entity list` show what there is"
     _say(text)
 

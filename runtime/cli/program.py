@@ -24,6 +24,7 @@ from . import (
     starting,
     steering,
     why,
+    workers,
 )
 from .ending import INTERRUPTED
 from .session import command
@@ -101,6 +102,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., Any]]] = {
         "status": looking.status,
         "why": why.why,
         "gantt": gantt.gantt,
+        "workers": workers.workers,
     },
     "Steer": {
         "start": starting.start,

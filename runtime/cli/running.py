@@ -15,7 +15,7 @@ from attrs import frozen
 
 from perdure.runtime.host import Runtime
 
-from .ending import USAGE, CommandError
+from .ending import NOT_FOUND, USAGE, CommandError
 from .loading import load_app
 from .printing import Printer
 from .session import Session, checked_key
@@ -129,6 +129,8 @@ def host(
     ] = 10.0,
 ) -> None:
     """Run a Durable Functions app as it is, without Azure; --key guards it."""
+    if not folder.is_dir():
+        raise CommandError(f"{folder} is no folder; name the one with host.json in it", NOT_FOUND)
     try:
         from perdure.functions.host import host as host_folder  # noqa: PLC0415 - another extra
         from perdure.functions.host_keys import HostKeys  # noqa: PLC0415

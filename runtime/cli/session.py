@@ -204,6 +204,8 @@ def json_input(text: str | None, argument: str) -> list[Any]:
             ) from error
     try:
         return [json.loads(text, parse_constant=_refuse)]
+    except RecursionError:
+        raise CommandError(f"{argument} is nested too deeply", USAGE) from None
     except ValueError as error:
         quoted = json.dumps(text[:40])
         raise CommandError(

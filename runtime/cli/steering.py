@@ -26,6 +26,8 @@ async def raise_event(
     ] = None,
 ) -> None:
     """Raise an external event; it is kept until the instance waits for it."""
+    if not event:
+        raise typer.BadParameter("an event has a name", param_hint="EVENT")
     (value,) = json_input(data, "DATA") or [None]
     await _each(session, [instance_id], "raised", lambda t, i: t.raise_event(i, event, value))
 

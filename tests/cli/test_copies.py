@@ -62,13 +62,16 @@ def test_exports_are_chosen_by_id_and_filter(perdure: Any, filled: Path) -> None
     assert ids(perdure("export", "--tag", "k=v")) == ["runs"]
     assert perdure("export", "--status", "Failed") == ""
     assert "there is no gone in" in perdure.refused(3, "export", "gone")
-    assert "not both" in perdure.refused(1, "export", "runs", "--tag", "k=v")
+    assert "not both" in perdure.refused(2, "export", "runs", "--tag", "k=v")
 
 
 def test_an_export_replaces_no_file(perdure: Any, filled: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine")
     assert "exists already" in perdure.refused(4, "export", "-o", str(tmp_path / "mine"))
     assert (tmp_path / "mine").read_text() == "mine"
+    said = perdure.refused(1, "export", "-o", str(tmp_path / "nowhere" / "new"))
+    assert "new: No such file or directory" in said
+    assert "cannot write /" in said
     (told,) = perdure.json("export", "-o", str(tmp_path / "new"))
     assert told["exported"] == 3
 
@@ -109,7 +112,7 @@ def test_a_bad_line_stops_before_anything_happens(
 ) -> None:
     other, archive = str(tmp_path / "other.db"), perdure("export")
     given = archive + archive if lines == "again" else lines
-    assert complaint in perdure.refused(1, "import", "-", "--store", other, given=given)
+    assert complaint in perdure.refused(2, "import", "-", "--store", other, given=given)
     assert not Path(other).exists()
 
 

@@ -74,6 +74,12 @@ def test_an_absent_instance_is_not_found(perdure: Any, filled: Path) -> None:
     assert said.startswith("perdure: there is no instance 'zz'; `perdure list`")
 
 
+@pytest.mark.parametrize("command", ["status", "gantt"])
+def test_an_entity_is_looked_at_elsewhere(perdure: Any, filled: Path, command: str) -> None:
+    said = perdure.refused(3, command, "@c@k")
+    assert "there is no instance '@c@k'; `perdure entity read` and `perdure entity list`" in said
+
+
 @pytest.mark.parametrize(
     ("options", "found"),
     [

@@ -1,6 +1,7 @@
 """The same commands over a hub in PostgreSQL."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -87,6 +88,25 @@ def test_a_living_owner_is_known(perdure: Any, running: Runtime) -> None:
     assert [*found] == CHECKS
     assert {line["level"] for line in found.values()} == {"ok"}
     assert "runs 32 of 32 partitions" in found["owner"]["message"]
+
+
+def test_workers_are_listed_with_their_partitions(perdure: Any, running: Runtime) -> None:
+    (worker,) = perdure.json("workers")
+    assert worker["partitions"] == [*range(32)]
+    assert worker["alive"]
+    assert f"pid {os.getpid()}" in worker["name"]
+    shown = perdure("workers").splitlines()[2]
+    assert "0-31" in shown
+
+
+def test_a_hub_that_nobody_runs_has_no_workers(perdure: Any, empty: str, path: Path) -> None:
+    code, out, errors = perdure.run("workers")
+    assert (code, out) == (0, "")
+    assert errors.startswith("perdure: no runtime runs postgresql://")
+    owner = Owner(open_store(path))
+    (worker,) = perdure.json("workers", "--store", str(path))
+    owner.store.close()
+    assert (worker["name"], worker["partitions"]) == (f"pid {os.getpid()}", None)
 
 
 def test_a_start_without_a_runtime_says_so(perdure: Any, empty: str) -> None:

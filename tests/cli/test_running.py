@@ -99,6 +99,10 @@ def test_an_open_address_wants_a_key(
     assert "give the key that callers have to show by --key or PERDURE_KEY" in said
 
 
+def test_a_folder_that_is_not_there_is_told(perdure: Any) -> None:
+    assert "nowhere is no folder; name the one with" in perdure.refused(3, "host", "nowhere")
+
+
 def test_a_port_beyond_the_last_is_refused(perdure: Any, at_the_shop: None) -> None:
     hello = str(HERE.parents[1] / "examples" / "functions" / "hello")
     for command in (("serve", "shop:app"), ("host", hello)):
@@ -157,10 +161,10 @@ def bad_shops(at_the_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("shop.py:app", 2, "'shop.py:app' is a file: write shop:app"),
         ("nowhere:app", 3, "there is no module 'nowhere' in"),
         ("shop:nowhere", 3, "shop has no 'nowhere'"),
-        ("shop:ap", 3, "shop has no 'ap'; did you mean shop:app or shop:runtime?"),
+        ("shop:ap", 3, "shop has no 'ap'; did you mean shop:app or shop:runtime"),
         ("shop:broken", 2, "shop:broken is 5, and not an App, a Runtime, or a function without"),
         ("shop:greet", 2, "shop:greet is an async function, and not an App"),
-        ("shop:greet", 2, "that returns one; did you mean shop:app or shop:runtime?"),
+        ("shop:greet", 2, "that returns one; did you mean shop:app or shop:runtime"),
         ("shop:Counter", 2, "shop:Counter is the class Counter, and not an App"),
         ("odd:wants", 2, "odd:wants is a function that wants name, size, and not an App"),
         ("odd:gives_none", 2, "odd:gives_none is None, and not an App"),

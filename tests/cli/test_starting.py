@@ -99,6 +99,7 @@ def test_a_byte_order_mark_does_no_harm(perdure: Any, hub: Any, in_a_folder: Non
     [
         (["hello", "abc"], "INPUT is no JSON (Expecting value: line 1 column 1 (char 0)); a text"),
         (["hello", "NaN"], "INPUT is no JSON (NaN is no JSON)"),
+        (["hello", "[" * 90_000], "INPUT is nested too deeply"),
         (["hello", "@nowhere"], "cannot read INPUT from nowhere"),
         (["hello", "@latin"], "INPUT from latin is no UTF-8 (byte 3): convert it, as by `iconv"),
         (["hello", "--id", "a/b"], "'a/b' cannot be an id"),
