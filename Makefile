@@ -2,11 +2,12 @@
 # The targets are steps of one road, so they never run side by side and the tests' summary is last.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint format types unit coverage demo bench clean
+.PHONY: help setup test lint format types unit coverage soak demo bench clean
 
 PYTHON := .venv/bin/python
 READY := .venv/.ready
 SRC ?=
+SOAK ?= 60
 # Extra arguments for pytest, as in: make unit PYTEST="-k replay"
 PYTEST ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -58,6 +59,9 @@ coverage: $(READY)  ## all tests in one process, with the lines and branches the
 demo: export DEMO_SOURCE := $(value SRC)
 demo: $(READY)  ## the backup example; SRC=folder backs up that folder
 	@$(PYTHON) examples/backup/demo.py --source "$$DEMO_SOURCE"
+
+soak: $(READY)  ## an hour of killed, stopped and starved processes; SOAK=minutes
+	@$(PYTHON) tests/crash/soak.py $(SOAK)
 
 bench: $(READY)  ## the benchmarks, on all backends and beside installed peers; about ten minutes
 	@$(PYTHON) -m benchmarks --results benchmarks/RESULTS.md

@@ -3,7 +3,7 @@
 python workload.py load|finish URL NOTES BACKEND SEED SECONDS
 
 `load` works until it kills itself after SECONDS; `finish` lets everything end and prints, as JSON,
-what became of it.
+what became of it. PERDURE_TEST_CLOCK in the environment is by how many seconds the clock is off.
 """
 
 import json
@@ -18,7 +18,7 @@ from random import Random
 from typing import Any
 
 import anyio
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 
 from perdure import (
     App,
@@ -28,8 +28,11 @@ from perdure import (
     Reuse,
     Runtime,
     Status,
+    StoreError,
 )
 from perdure.actors.history import TaskCompleted
+from perdure.runtime.clock import SystemClock
+from perdure.runtime.host import real_seams
 
 ACCOUNTS, LISTENERS, WORKERS = 6, 4, 24
 EVENTS_PER_EXECUTION = 8
@@ -135,7 +138,12 @@ class Load:
     async def work(self) -> None:
         acts = self.start, self.start, self.start, self.raise_event, self.put, self.call
         while True:
-            await self.chance.choice(acts)(self.chance.choice(self.clients), self.name())
+            name = self.name()
+            try:
+                await self.chance.choice(acts)(self.chance.choice(self.clients), name)
+            except StoreError:
+                # Nobody knows what became of it, so that it is not repeated.
+                self.notes.write("unknown", "request", name)
 
     async def start(self, client: Client, name: str) -> None:
         self.notes.write("try", "start", name)
@@ -163,8 +171,23 @@ class Load:
         self.notes.write("ack", "entry", name)
 
 
+class WrongClock(SystemClock):
+    """The machine's clock, off by some seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._off = int(os.environ.get("PERDURE_TEST_CLOCK", "0")) * 1_000_000
+
+    def now(self) -> int:
+        return super().now() + self._off
+
+
+def runtime_over(store: str) -> Runtime:
+    return Runtime(app, store=store, seams=evolve(real_seams(), clock=WrongClock()))
+
+
 async def load(store: str, notes: Notes, seed: int) -> None:
-    async with Runtime(app, store=store) as runtime, Client(store, app) as outside:
+    async with runtime_over(store) as runtime, Client(store, app) as outside:
         heard: list[str] = []
         for number in range(LISTENERS):
             try:
@@ -174,20 +197,22 @@ async def load(store: str, notes: Notes, seed: int) -> None:
             except InstanceAlreadyExistsError:
                 continue
         work = Load(runtime.client, outside, notes, seed)
+        sys.stdout.write("at work\n")
+        sys.stdout.flush()
         async with anyio.create_task_group() as group:
             for _ in range(WORKERS):
                 group.start_soon(work.work)
 
 
 async def finish(store: str) -> dict[str, Any]:
-    async with Runtime(app, store=store) as runtime:
+    async with runtime_over(store) as runtime:
         client = runtime.client
         for number in range(LISTENERS):
             await client.raise_event(f"listener{number}", "word", "stop")
         found = [status async for status in client.query_all()]
         for status in found:
             await client.wait_for_completion(status.instance_id)
-    async with Runtime(app, store=store) as runtime:
+    async with runtime_over(store) as runtime:
         return await became(runtime.client)
 
 
