@@ -105,6 +105,7 @@ class SQLiteStore:
     def own(self) -> int:
         self._owner_lock.acquire()
         try:
+            self._file.refuse_cut_log()
             with self._file.writing() as database:
                 raised = database.execute("UPDATE hub SET epoch = epoch + 1 RETURNING epoch")
                 ((epoch,),) = raised.fetchall()

@@ -1,5 +1,6 @@
 """A database file and its connections: opened, checked, moved to the newest schema, lent out."""
 
+import shutil
 import sqlite3
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Literal
 from ..actors.damage import decoded
 from ..actors.errors import StoreCorruptError, StoreError
 from . import schema
+from .sqlite_log import is_cut_off
 
 Durability = Literal["full", "relaxed"]
 
@@ -127,6 +129,38 @@ class SQLiteFile:
                 self._give_back(database)
         except (sqlite3.Error, UnicodeDecodeError) as error:
             raise self._explained(error) from error
+
+    def refuse_cut_log(self) -> None:
+        """Raise `StoreCorruptError` when a damage in the log hides transactions behind it.
+
+        The log is kept beside it, as SQLite removes it, and refused until that copy is moved away.
+        With `relaxed` durability a power failure may leave such a log, and nothing was promised.
+        """
+        if self._durability == "relaxed":
+            return
+        log, kept = Path(f"{self.path}-wal"), Path(f"{self.path}-wal.damaged")
+        valid = self._frames_read()
+        while not kept.exists() and is_cut_off(log, valid):
+            again = self._frames_read()
+            if again == valid:
+                shutil.copy(log, kept)
+            # Otherwise a client has written meanwhile.
+            valid = again
+        if kept.exists():
+            raise StoreCorruptError(
+                f"{log} was damaged in its midst, and durable commits behind that cannot be read: "
+                f"restore a backup; to go on without them, move {kept} away"
+            )
+
+    def _frames_read(self) -> int:
+        """How many frames of the log SQLite takes for valid."""
+        with self._write_lock:
+            self._refuse_when_closed()
+            try:
+                found = self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            except sqlite3.Error as error:
+                raise self._explained(error) from error
+        return max(0, int(found[1]))
 
     def version(self) -> int:
         """Return a number that changes with each write of any connection but the watching one."""

@@ -1,0 +1,90 @@
+"""A log that is damaged in its midst is refused: SQLite would take it for a shorter one."""
+
+import shutil
+from contextlib import closing, suppress
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from perdure import StoreCorruptError
+from perdure.persistence.contract.rows import Owner, instance
+from perdure.persistence.sqlite import SQLiteStore
+
+COMMITS = 12
+
+
+@pytest.fixture
+def crashed(tmp_path: Path) -> Path:
+    """What a process that died has left: a file, and a log of a few commits."""
+    store = SQLiteStore(tmp_path / "living.db")
+    owner = Owner(store)
+    for number in range(COMMITS):
+        owner.commit(instances={f"i-{number}": instance(f"i-{number}")})
+    for end in ("", "-wal"):
+        shutil.copy(f"{tmp_path / 'living.db'}{end}", f"{tmp_path / 'dead.db'}{end}")
+    store.close()
+    return tmp_path / "dead.db"
+
+
+def log_of(path: Path) -> Path:
+    return Path(f"{path}-wal")
+
+
+def flip(log: Path, at: int) -> None:
+    data = bytearray(log.read_bytes())
+    data[at] ^= 4
+    log.write_bytes(data)
+
+
+def count(path: Path) -> int:
+    """Own it, and count what is there."""
+    with closing(SQLiteStore(path)) as store:
+        store.own()
+        return sum(1 for _ in store.export())
+
+
+def test_a_sound_log_is_taken_over(crashed: Path) -> None:
+    assert count(crashed) == COMMITS
+    assert count(crashed) == COMMITS
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_damage_amid_the_log_is_refused(crashed: Path, seed: int) -> None:
+    log = log_of(crashed)
+    middle = log.stat().st_size // 2
+    flip(log, Random(seed).randrange(32 + 24, middle))  # noqa: S311 - not for secrets
+    with pytest.raises(
+        StoreCorruptError, match=r"-wal was damaged in its midst.*move .*\.damaged away"
+    ):
+        count(crashed)
+    # It stays as it is, until somebody decides.
+    with pytest.raises(StoreCorruptError):
+        count(crashed)
+
+
+def test_damage_in_the_header_is_refused(crashed: Path) -> None:
+    flip(log_of(crashed), 18)
+    with pytest.raises(StoreCorruptError, match="damaged in its midst"):
+        count(crashed)
+
+
+def test_the_advice_lets_it_go_on(crashed: Path) -> None:
+    flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+    with suppress(StoreCorruptError):
+        count(crashed)
+    Path(f"{crashed}-wal.damaged").unlink()
+    assert 0 < count(crashed) < COMMITS
+
+
+def test_a_torn_last_commit_is_dropped(crashed: Path) -> None:
+    """A power failure tears the transaction that was being written, which nobody was told of."""
+    log = log_of(crashed)
+    flip(log, log.stat().st_size - 100)
+    assert count(crashed) == COMMITS - 1
+
+
+def test_relaxed_durability_promises_nothing(crashed: Path) -> None:
+    flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+    with closing(SQLiteStore(crashed, durability="relaxed")) as store:
+        assert store.own() > 0
