@@ -12,7 +12,7 @@ from . import postgres_archive, postgres_inbox, postgres_membership, postgres_pu
 from .conditions import Condition, between, conditions, joined, prefixed
 from .paging import checked_size, key_of, page_of
 from .postgres_address import read_address
-from .postgres_commit import concerned, steps_of
+from .postgres_commit import steps_of
 from .postgres_connections import Step, explained
 from .postgres_hub import PostgresHub
 from .postgres_membership import Membership
@@ -126,7 +126,7 @@ class PostgresStore:
 
     def commit(self, commit: Commit) -> None:
         steps = steps_of(commit, self._bound, self._hub.partition_of)
-        told = self._hub.telling(concerned(shared)) if (shared := commit.shared) else []
+        told = self._hub.telling(shared.hint) if (shared := commit.shared) else []
         try:
             self._hub.connections.write(steps, told)
         except (errors.DivisionByZero, errors.UniqueViolation) as error:

@@ -168,8 +168,3 @@ def _letters(shared: Shared) -> Iterator[Step]:
         names = ("partition", "number", "sender")
         taken = [dict(zip(names, postmark, strict=True)) for postmark in shared.received]
         yield _RECEIVED, (orjson.dumps(taken).decode(),)
-
-
-def concerned(shared: Shared) -> str:
-    """For others to hear: the partitions in which something has changed, or has come."""
-    return ",".join(map(str, {*shared.changed, *(letter.partition for letter in shared.letters)}))

@@ -7,6 +7,7 @@ from . import schema
 from .partitions import PARTITIONS, partition_of
 from .postgres_address import Address, connecting
 from .postgres_connections import Connections, Link, Step, explained
+from .records import Hint
 from .sqlite_file import Durability
 
 _RACES = (
@@ -60,13 +61,15 @@ class PostgresHub:
         """The partition that an orchestration or entity belongs to."""
         return partition_of(actor_id, self.partitions)
 
-    def telling(self, what: str) -> list[Step]:
-        """What lets all who listen hear this: only a hint, which nobody may rely on.
+    def telling(self, hint: Hint) -> list[Step]:
+        """What lets all who listen hear this: nobody may rely on it.
 
         It goes after a transaction and not into it, as the server lets only one transaction at a
         time end that notifies.
         """
-        return [("SELECT pg_notify(%s, %s)", (self.address.hub, what))] if self._notifies else []
+        if not (self._notifies and hint):
+            return []
+        return [("SELECT pg_notify(%s, %s)", (self.address.hub, written(hint)))]
 
     def listen(self) -> Link | None:
         """A connection that hears what is told; None where there is no such thing."""
@@ -193,3 +196,20 @@ def schema_version(link: Link, address: Address) -> int:
             "role may not use it: choose another name for the hub, or grant USAGE on the schema"
         )
     return 0
+
+
+def written(hint: Hint) -> str:
+    """A hint as text: the partitions of each kind, and a mark for members."""
+    parts = (hint.come, hint.changed)
+    numbers = "|".join(",".join(map(str, part)) for part in parts)
+    return f"{numbers}|{'m' if hint.members else ''}"
+
+
+def heard(text: str) -> Hint:
+    """The reverse of `written`; what is none is an empty hint."""
+    come, changed, members = [*text.split("|"), "", "", ""][:3]
+    return Hint(_numbers(come), _numbers(changed), members == "m")
+
+
+def _numbers(text: str) -> frozenset[int]:
+    return frozenset(int(number) for number in text.split(",") if number.isdecimal())

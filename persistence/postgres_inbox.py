@@ -10,7 +10,7 @@ from ..actors.status import Status
 from .postgres_connections import Step
 from .postgres_hub import PostgresHub
 from .postgres_rows import INBOX, INSTANCES, PartitionOf, instances, messages
-from .records import InstanceRow, MessageRow, Start
+from .records import Hint, InstanceRow, MessageRow, Start
 
 # What is not written stands in the way, which the division makes an error of.
 _BEGIN = f"""
@@ -47,10 +47,10 @@ def post(hub: PostgresHub, sent: Sequence[MessageRow], starts: Sequence[Start]) 
     """See `Store.post`."""
     begun = _begun(starts)
     steps = [*_begin(begun, hub.partition_of), send(sent, hub.partition_of)]
-    told = hub.telling(",".join(map(str, {hub.partition_of(row.target) for row in sent})))
+    told = hub.telling(Hint(come=frozenset(hub.partition_of(row.target) for row in sent)))
     while True:
         try:
-            hub.connections.write(steps, told if sent else ())
+            hub.connections.write(steps, told)
         except errors.DivisionByZero:
             # Looked at only now. It may have gone meanwhile, and then nothing is in the way.
             there: dict[str, int] = dict(hub.connections.ask(_THERE, list(begun)))

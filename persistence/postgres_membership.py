@@ -17,14 +17,13 @@ import psycopg
 
 from ..actors.errors import StoreError
 from .postgres_connections import Link
-from .postgres_hub import PostgresHub
-from .records import Roster, WorkerRow
+from .postgres_hub import PostgresHub, heard
+from .records import Hint, Roster, WorkerRow
 
 Met = Callable[[Roster], object]
-Told = Callable[[frozenset[int]], object]
+Told = Callable[[Hint], object]
 
-MEMBERS = "members"
-"""What is told when workers come or go, or let partitions go."""
+_MEMBERS = Hint(members=True)
 
 _LEASED = "clock_timestamp() + %s * interval '1 second'"
 
@@ -93,7 +92,7 @@ class Membership:
         self._left = threading.Event()
         self._wake, self._woken = socket.socketpair()
         self.hears = False
-        hub.connections.write([(_FORGET, ())], hub.telling(MEMBERS))
+        hub.connections.write([(_FORGET, ())], hub.telling(_MEMBERS))
 
     def beat(self) -> Roster:
         lapsed, alive, owners = self._hub.connections.write(
@@ -118,7 +117,7 @@ class Membership:
 
     def release(self, partitions: Collection[int]) -> None:
         self._hub.connections.write(
-            [(_RELEASE, (list(partitions), self.id))], self._hub.telling(MEMBERS)
+            [(_RELEASE, (list(partitions), self.id))], self._hub.telling(_MEMBERS)
         )
 
     # The thread
@@ -160,11 +159,12 @@ class Membership:
 
     def _heard(self, link: Link, told: Told) -> bool:
         """Pass on what was told; returns whether workers have come or gone."""
-        said = [note.payload for note in link.notifies(timeout=0)]
-        changed = {int(n) for words in said if words != MEMBERS for n in words.split(",") if n}
-        if changed:
-            told(frozenset(changed))
-        return MEMBERS in said
+        hints = [heard(note.payload) for note in link.notifies(timeout=0)]
+        come = frozenset[int]().union(*(hint.come for hint in hints))
+        changed = frozenset[int]().union(*(hint.changed for hint in hints))
+        if come or changed:
+            told(Hint(come, changed))
+        return any(hint.members for hint in hints)
 
     def leave(self) -> None:
         if self._left.is_set():
@@ -178,7 +178,7 @@ class Membership:
         # When the database is away they become free at the end of the lease.
         with suppress(StoreError):
             steps = [(_RELEASE_ALL, (self.id,)), (_LEAVE, (self.id,))]
-            self._hub.connections.write(steps, self._hub.telling(MEMBERS))
+            self._hub.connections.write(steps, self._hub.telling(_MEMBERS))
 
 
 def workers(hub: PostgresHub) -> list[WorkerRow]:

@@ -4,7 +4,6 @@ All times are whole microseconds since 1970 UTC. Payloads, events and messages a
 store never looks into.
 """
 
-from collections.abc import Collection
 from typing import Generic, TypeVar
 
 from attrs import Factory, define, frozen
@@ -141,6 +140,21 @@ class Commit:
     """What a worker adds that owns some partitions of a hub, in place of the `epoch`."""
 
 
+@frozen
+class Hint:
+    """What workers and clients let each other hear."""
+
+    come: frozenset[int] = frozenset()
+    """Partitions for which messages have come."""
+    changed: frozenset[int] = frozenset()
+    """Partitions in which actors have changed, or were answered for."""
+    members: bool = False
+    """Whether workers have come or gone, or let partitions go."""
+
+    def __bool__(self) -> bool:
+        return bool(self.come or self.changed or self.members)
+
+
 @define
 class Shared:
     """What only a commit of one worker among others has."""
@@ -151,8 +165,13 @@ class Shared:
     """Messages for actors elsewhere."""
     received: list[Postmark] = Factory(list[Postmark])
     """Letters that are taken now."""
-    changed: Collection[int] = ()
+    changed: frozenset[int] = frozenset()
     """Partitions of which others may want to hear at once that something has changed there."""
+
+    @property
+    def hint(self) -> Hint:
+        """What others may want to hear of it."""
+        return Hint(frozenset(letter.partition for letter in self.letters), self.changed)
 
 
 @define

@@ -13,11 +13,10 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeGuard
 
-from .records import Arrivals, Due, Pending, Roster, WorkerRow
+from .records import Arrivals, Due, Hint, Pending, Roster, WorkerRow
 from .store import Store
 
-Told = Callable[[frozenset[int]], object]
-"""Called with partitions in which something has changed or come."""
+Told = Callable[[Hint], object]
 
 
 class Membership(Protocol):

@@ -76,9 +76,9 @@ class Holdings:
     def sealed(self, batch: Batch) -> Commit:
         """The commit of a batch."""
         commit = batch.sealed(0)
-        changed: set[int] = set()
+        changed: frozenset[int] = frozenset()
         if self.accompanied:
-            changed.update(map(self.number_of, batch.touched))
+            changed = frozenset(map(self.number_of, batch.touched))
         letters = [self._letter(message) for message in batch.letters.values()]
         commit.shared = Shared(dict(self.epochs), letters, batch.received, changed)
         return commit

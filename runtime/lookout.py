@@ -5,6 +5,7 @@ that may have something new since the last look, as a hint says or as some time 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -50,8 +51,13 @@ class Lookout:
         self._lane = lane
         self._hears = hears
         self._waits: set[Wait] = set()
+        self._numbers: Counter[int] = Counter()
         self._bell = Bell()
         self._pause = PAUSE_SHORTEST
+
+    def cares(self, numbers: frozenset[int]) -> bool:
+        """Whether anybody waits for what happens there; may be asked on any thread."""
+        return any(number in self._numbers for number in numbers)
 
     def hear(self, numbers: frozenset[int]) -> None:
         """Something may have happened in these partitions."""
@@ -70,12 +76,16 @@ class Lookout:
     def waiting(self, wait: Wait) -> Generator[None, None, None]:
         """Look for somebody during the block."""
         self._waits.add(wait)
+        self._numbers[wait.number] += 1
         self._pause = PAUSE_SHORTEST
         self._bell.ring()
         try:
             yield
         finally:
             self._waits.discard(wait)
+            self._numbers[wait.number] -= 1
+            if not self._numbers[wait.number]:
+                del self._numbers[wait.number]
 
     async def run(self) -> None:
         """Look, for ever."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..actors.errors import StaleOwnerError
-from ..persistence.records import Roster
+from ..persistence.records import Hint, Roster
 from ..persistence.sharing import Membership
 from .clock import Bell, Clock
 from .holdings import Holdings
@@ -65,20 +65,19 @@ class Shares:
             with suppress(Exception):
                 post(act)
 
-        self._membership.watch(
-            lambda roster: on_loop(partial(self._met, roster)),
-            lambda numbers: on_loop(partial(self._told, numbers)),
-        )
+        def told(hint: Hint) -> None:
+            # Most of what is heard concerns others only: the loop is not to be woken for that.
+            if not hint.come.isdisjoint(self._holdings.local):
+                on_loop(self._recovery.bell.ring)
+            if self._lookout.cares(hint.changed):
+                on_loop(partial(self._lookout.hear, hint.changed))
+
+        self._membership.watch(lambda roster: on_loop(partial(self._met, roster)), told)
 
     def _met(self, roster: Roster) -> None:
         self._roster = roster
         self._holdings.accompanied = len(roster.alive) > 1
         self._news.ring()
-
-    def _told(self, numbers: frozenset[int]) -> None:
-        if not self._holdings.local.isdisjoint(numbers):
-            self._recovery.bell.ring()
-        self._lookout.hear(numbers)
 
     async def run(self) -> None:
         """Keep to an even share, for ever."""
