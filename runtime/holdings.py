@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+import anyio
+
 from ..actors.errors import PerdureError
 from ..actors.messages import Message
 from ..persistence.records import Commit, Letter, Shared
@@ -38,6 +40,7 @@ class Holdings:
         """Those that are being read, with what was sent there meanwhile."""
         self.changes = 0
         """Counts changes of `local`: what was read for others before is not to be used."""
+        self._moved = anyio.Event()
         self.accompanied = False
         """Whether other workers are alive, who may wait for what happens here."""
 
@@ -62,11 +65,32 @@ class Holdings:
         self.local.update(numbers)
         self.changes += 1
 
+    def let_clients_in(self, numbers: Iterable[int]) -> None:
+        """Let clients here reach these directly, so far as they still run here."""
+        self.open.update(self.local.intersection(numbers))
+        self._tell()
+
     def halt(self, numbers: Iterable[int]) -> None:
         """Those of these do not any more."""
         self.local.difference_update(numbers)
         self.open.difference_update(numbers)
         self.changes += 1
+        self._tell()
+
+    async def moved(self) -> None:
+        """Return when something else is held, or open to clients, than now."""
+        await self._moved.wait()
+
+    def _tell(self) -> None:
+        moved, self._moved = self._moved, anyio.Event()
+        moved.set()
+
+    def give_up(self, numbers: Iterable[int]) -> None:
+        """Commits do not concern these any more."""
+        for number in numbers:
+            self.epochs.pop(number, None)
+        self.leaving = frozenset()
+        self._tell()
 
     def forget(self) -> None:
         """Memory was dropped; what is held is found out anew."""

@@ -109,6 +109,8 @@ class LetterCarrier(Postman):
         batch.received.append(postmark)
         batch.when_durable.append(partial(self._settled.append, postmark))
         self.send(message)
+        # Even if no actor takes it: that has to be written too.
+        self._partition.bell.ring()
 
     def _park(self, parked: Parked, slot: Slot) -> None:
         if slot.actor is not None:

@@ -161,6 +161,8 @@ class Partition:
         """Run async operations in this task group, and activities there."""
         self.operations.open(group)
         self.activities = activities
+        if self.holdings is not None:
+            activities.leaving = self.holdings.is_leaving
         self._secluded = secluded()
 
     # The loop

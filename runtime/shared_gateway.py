@@ -9,7 +9,12 @@
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TypeVar
 
-from ..actors.errors import InstanceNotFoundError, RuntimeClosedError, StoreError
+from ..actors.errors import (
+    InstanceNotFoundError,
+    RuntimeClosedError,
+    StaleOwnerError,
+    StoreError,
+)
 from ..actors.history import (
     EntityOperationCalled,
     EntityOperationCompleted,
@@ -67,6 +72,9 @@ class SharedGateway:
                 return await here()
             except MovedError:
                 continue
+            except StaleOwnerError:
+                # Its commit was refused as a whole, so that nothing of it has happened.
+                await self._partition.recovered.wait()
         result = await afar()
         await self._let_in(target)
         return result
@@ -101,11 +109,13 @@ class SharedGateway:
 
     async def call(self, message: Message, event: EntityOperationCalled) -> Answer:
         """Send an operation and wait for its outcome."""
-        if self._is_here(message.target):
+        while self._is_here(message.target):
             try:
                 return await self._here.call(message, event)
             except MovedError:
                 return await self._answer(message.target, event.request_id)
+            except StaleOwnerError:
+                await self._partition.recovered.wait()
         return await self._answer(message.target, event.request_id, message)
 
     async def _answer(self, target: str, request_id: str, message: Message | None = None) -> Answer:

@@ -89,7 +89,7 @@ class SharedRecovery(Recovery):
         # Only then may clients here overtake what they have posted.
         await self.fetch()
         if life == partition.life:
-            holdings.open.update(holdings.local.intersection(numbers))
+            holdings.let_clients_in(numbers)
 
     async def _read(self, numbers: list[int]) -> tuple[Pending, list[Letter]]:
         """What there is to do in these partitions, and letters for those that run here as well.

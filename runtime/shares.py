@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 
-from ..actors.errors import StaleOwnerError
+from ..actors.errors import StoreError
 from ..persistence.records import Hint, Roster
 from ..persistence.sharing import Membership
 from .clock import Bell, Clock
@@ -121,8 +121,8 @@ class Shares:
             return
         lost = [n for n, epoch in holdings.epochs.items() if roster.owned.get(n) != epoch]
         if lost:
-            text = f"other workers have taken over the partitions {lost}"
-            partition.fail(StaleOwnerError(text))
+            # What is being written now may have come before that: nobody knows.
+            partition.fail(StoreError(f"other workers have taken over the partitions {lost}"))
             return
         if strays := roster.owned.keys() - holdings.epochs.keys():
             # Claimed by a call whose answer was lost.
@@ -166,9 +166,7 @@ class Shares:
         if life != partition.life:
             return
         partition.let_go(gone)
-        for number in numbers:
-            holdings.epochs.pop(number, None)
-        holdings.leaving = frozenset()
+        holdings.give_up(numbers)
         await run_in(self._lane, partial(self._membership.release, numbers))
         logger.info("this worker has handed over the partitions %s", sorted(numbers))
 
