@@ -160,8 +160,8 @@ class Membership:
     def _heard(self, link: Link, told: Told) -> bool:
         """Pass on what was told; returns whether workers have come or gone."""
         hints = [heard(note.payload) for note in link.notifies(timeout=0)]
-        come = frozenset[int]().union(*(hint.come for hint in hints))
-        changed = frozenset[int]().union(*(hint.changed for hint in hints))
+        come = frozenset(number for hint in hints for number in hint.come)
+        changed = frozenset(number for hint in hints for number in hint.changed)
         if come or changed:
             told(Hint(come, changed))
         return any(hint.members for hint in hints)
