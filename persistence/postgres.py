@@ -83,6 +83,7 @@ class PostgresStore:
         self._ask = hub.connections.ask
         self._bound = sorted(range(hub.partitions) if partitions is None else partitions)
         self._ownership = Ownership(hub, self._bound)
+        self._memberships: list[Membership] = []
 
     @classmethod
     def at(
@@ -111,7 +112,9 @@ class PostgresStore:
         return self._hub.partition_of(actor_id)
 
     def enter(self, lease: float | None = None, heartbeat: float | None = None) -> Membership:
-        return Membership(self._hub, lease, heartbeat)
+        membership = Membership(self._hub, lease, heartbeat)
+        self._memberships.append(membership)
+        return membership
 
     def workers(self) -> list[WorkerRow]:
         return postgres_membership.workers(self._hub)
@@ -196,6 +199,10 @@ class PostgresStore:
         rows = self._ask(
             f"{READ_INBOX} WHERE number > %s AND {_OURS} ORDER BY number", -below, self._bound
         )
+        return [MessageRow(*row) for row in rows]
+
+    def posted(self, target: str) -> list[MessageRow]:
+        rows = self._ask(f"{READ_INBOX} WHERE target = %s ORDER BY number", target)
         return [MessageRow(*row) for row in rows]
 
     def arrived(self, partitions: Collection[int], below: int) -> Arrivals:
@@ -332,6 +339,8 @@ class PostgresStore:
 
     def close(self) -> None:
         self.disown()
+        for membership in self._memberships:
+            membership.leave()
         self._hub.close()
 
 

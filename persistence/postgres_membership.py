@@ -90,7 +90,7 @@ class Membership:
         self._name = f"{socket.gethostname()} with pid {os.getpid()}"
         self._thread: threading.Thread | None = None
         self._left = threading.Event()
-        self._wake, self._woken = socket.socketpair()
+        self._wakers: tuple[socket.socket, ...] = ()
         self.hears = False
         hub.connections.write([(_FORGET, ())], hub.telling(_MEMBERS))
 
@@ -123,6 +123,7 @@ class Membership:
     # The thread
 
     def watch(self, met: Met, told: Told) -> None:
+        self._wakers = socket.socketpair()
         self._thread = threading.Thread(
             target=self._watch, args=(met, told), name="perdure-lease", daemon=True
         )
@@ -154,7 +155,7 @@ class Membership:
             link.close()
 
     def _await_hints(self, link: Link | None, seconds: float) -> None:
-        sources = [self._woken.fileno()] + ([] if link is None else [link.fileno()])
+        sources = [self._wakers[0].fileno()] + ([] if link is None else [link.fileno()])
         select.select(sources, [], [], seconds)
 
     def _heard(self, link: Link, told: Told) -> bool:
@@ -170,11 +171,11 @@ class Membership:
         if self._left.is_set():
             return
         self._left.set()
-        self._wake.send(b".")
         if self._thread is not None:
+            self._wakers[1].send(b".")
             self._thread.join()
-        self._wake.close()
-        self._woken.close()
+        for waker in self._wakers:
+            waker.close()
         # When the database is away they become free at the end of the lease.
         with suppress(StoreError):
             steps = [(_RELEASE_ALL, (self.id,)), (_LEAVE, (self.id,))]

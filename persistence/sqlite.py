@@ -171,6 +171,11 @@ class SQLiteStore:
             rows = database.execute(f"{READ_INBOX} WHERE id > ? ORDER BY id", (-below,))
             return [MessageRow(*row) for row in rows]
 
+    def posted(self, target: str) -> list[MessageRow]:
+        with self._file.reading() as database:
+            rows = database.execute(f"{READ_INBOX} WHERE target = ? ORDER BY id", (target,))
+            return [MessageRow(*row) for row in rows]
+
     def load(self, ids: Collection[str]) -> dict[str, Stored]:
         found = {actor_id: Stored() for actor_id in ids}
         instances = _json([actor_id for actor_id in found if not is_entity(actor_id)])

@@ -74,6 +74,10 @@ class Store(Protocol):
         """Messages of clients at positions smaller than `below`, oldest first, due or not."""
         ...
 
+    def posted(self, target: str) -> list[MessageRow]:
+        """Messages of clients that wait for this instance or entity, oldest first."""
+        ...
+
     def load(self, ids: Collection[str]) -> dict[str, Stored]:
         """What there is of these instances and entities, turns in order; absent ones are empty."""
         ...

@@ -3,6 +3,7 @@
 import anyio
 
 from ..persistence.sharing import SharedStore
+from .courier import Courier
 from .gateway import LocalGateway
 from .holdings import Holdings
 from .lanes import Lane
@@ -30,10 +31,10 @@ class Crew:
         here: LocalGateway,
         partition: Partition,
         timers: Timers,
-        lanes: tuple[Lane, Lane, Lane],
+        lanes: tuple[Lane, Lane, Lane, Lane],
     ) -> SharedGateway:
         """Put together what brings work here and sends it elsewhere; returns the way in."""
-        writer, loader, reader = lanes
+        writer, loader, reader, poster = lanes
         clock, holdings, membership = here.clock, self.holdings, self._membership
         self.recovery = SharedRecovery(
             self._store,
@@ -49,7 +50,9 @@ class Crew:
         self._shares = Shares(
             membership, holdings, partition, self.recovery, self._lookout, clock, writer
         )
-        afar = StoreGateway(here.app, clock, here.new_id, self._store, reader)
+        self._courier = Courier(self._store, poster)
+        post = self._courier.post
+        afar = StoreGateway(here.app, clock, here.new_id, self._store, reader, post)
         return SharedGateway(here, afar, partition, holdings, self.recovery, self._lookout)
 
     async def enter(self) -> None:
@@ -61,6 +64,7 @@ class Crew:
         async with anyio.create_task_group() as group:
             group.start_soon(self._lookout.run)
             group.start_soon(self._shares.run)
+            group.start_soon(self._courier.run)
 
     def leave(self) -> None:
         """Let the others have everything."""

@@ -213,7 +213,7 @@ class Runtime:
 
     def _assemble(self, store: Store, seams: Seams) -> None:
         settings = self.settings
-        writer, loader, reader = self._lanes
+        writer, loader, reader, *_ = self._lanes
         self._timers = Timers(seams.clock)
         restorer = Restorer(self.app, settings, seams.new_id)
         crew = self._crew
@@ -243,7 +243,10 @@ class Runtime:
                 store, settings, seams.clock, self._timers, loader, self._partition
             )
         else:
-            way_in = crew.join(gateway, self._partition, self._timers, (writer, loader, reader))
+            poster = seams.lane("post")
+            self._lanes.append(poster)
+            lanes = (writer, loader, reader, poster)
+            way_in = crew.join(gateway, self._partition, self._timers, lanes)
             self._recovery = crew.recovery
         observers = [*self._observers, self._hooks] if self._hooks.lines else [*self._observers]
         if self._telemetry is not None:

@@ -5,7 +5,7 @@
     termination is waited for, as nobody can know what it leaves.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -41,6 +41,9 @@ from .lanes import Lane, run_in, run_to_end
 
 T = TypeVar("T")
 
+Post = Callable[[Sequence[MessageRow], Sequence[Start]], Awaitable[None]]
+"""Puts messages into the inbox, and begins instances."""
+
 POLL_SHORTEST, POLL_LONGEST = 0.005, 0.1
 
 OWNER_PATIENCE = 5.0
@@ -50,12 +53,21 @@ OWNER_PATIENCE = 5.0
 class StoreGateway:
     """The way in from another process: posts into the inbox, polls for what becomes of it."""
 
-    def __init__(self, app: App, clock: Clock, new_id: IdSource, store: Store, lane: Lane) -> None:
+    def __init__(
+        self,
+        app: App,
+        clock: Clock,
+        new_id: IdSource,
+        store: Store,
+        lane: Lane,
+        post: Post | None = None,
+    ) -> None:
         self.app = app
         self.clock = clock
         self.new_id = new_id
         self._store = store
         self._lane = lane
+        self._post = post if post is not None else self._post_at_once
 
     async def start(
         self,
@@ -81,17 +93,13 @@ class StoreGateway:
         # At once, though it may begin later: the owner has to end what is replaced.
         message = MessageRow(0, instance_id, write_event(event))
         start = Start(row, frozenset(replaceable))
-
-        def post(store: Store) -> None:
-            store.post([message], [start])
-
         try:
-            await self.read(post)
+            await self._post([message], [start])
         except InstanceAlreadyExistsError as taken:
             # What has just been terminated may only seem to be in the way.
             if taken.status.is_terminal or await self.foresee(instance_id) not in replaceable:
                 raise
-            await self.read(post)
+            await self._post([message], [start])
 
     async def send(self, message: Message, check: Check | None) -> None:
         """Put a message into the inbox, if the target's status passes the check."""
@@ -99,17 +107,17 @@ class StoreGateway:
             0, message.target, write_event(message.event), message.execution_id, message.due
         )
 
-        def post(store: Store) -> None:
-            if check is not None:
-                known, foreseen = _looked_at(message.target, store)
-                problem: PerdureError | None = InstanceNotFoundError(message.target)
-                if known is not None:
-                    problem = check(foreseen)
-                if problem is not None:
-                    raise problem
-            store.post([row])
+        if check is not None:
+            known, foreseen = await self.read(partial(_looked_at, message.target))
+            problem: PerdureError | None = InstanceNotFoundError(message.target)
+            if known is not None:
+                problem = check(foreseen)
+            if problem is not None:
+                raise problem
+        await self._post([row], ())
 
-        await self.read(post)
+    async def _post_at_once(self, messages: Sequence[MessageRow], starts: Sequence[Start]) -> None:
+        await self.read(lambda store: store.post(messages, starts))
 
     async def call(self, message: Message, event: EntityOperationCalled) -> Answer:
         """Send an operation and poll for its outcome."""
@@ -178,7 +186,7 @@ def _has_ended(row: InstanceRow) -> bool:
 def _looked_at(instance_id: str, store: Store) -> tuple[InstanceRow | None, Status]:
     # The inbox first: what the owner takes from it meanwhile shows in the row, and so is seen
     # twice at most. The other way round it would be seen nowhere.
-    waiting = [row for row in store.inbox(0) if row.target == instance_id]
+    waiting = store.posted(instance_id)
     row = store.instance(instance_id)
     return row, _foreseen(row.status if row is not None else Status.PENDING, waiting)
 

@@ -5,8 +5,9 @@ returns a handle on one and the same empty task hub at each call. Then import th
 
     from perdure.persistence.contract import *
 
-No test is skipped for any store, as there is no difference to be declared: what a store may do in
-its own way (durability, what happens to a closed one) is not in here.
+`TestSharing` is for stores that several workers can run, `SharedStore`s; its fixture is called
+`open_shared`. No test is skipped for any store, as there is no difference to be declared: what a
+store may do in its own way (durability, what happens to a closed one) is not in here.
 """
 
 from .archive import TestArchive
@@ -24,10 +25,12 @@ from .purge import TestPurge
 from .recovery import TestRecovery
 from .replies import TestReplies
 from .rows import OpenStore
+from .sharing import OpenShared, TestSharing
 from .timers import TestTimers
 from .turns import TestTurns
 
 __all__ = [
+    "OpenShared",
     "OpenStore",
     "TestArchive",
     "TestClaims",
@@ -44,6 +47,7 @@ __all__ = [
     "TestPurge",
     "TestRecovery",
     "TestReplies",
+    "TestSharing",
     "TestTimers",
     "TestTurns",
 ]

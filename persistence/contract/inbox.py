@@ -26,6 +26,15 @@ class TestInbox:
         assert targets(store, first.position) == ["b", "c"]
         assert targets(store, store.inbox(0)[-1].position) == []
 
+    def test_what_was_posted_to_one_is_found(self, open_store: OpenStore) -> None:
+        owner = Owner(open_store())
+        owner.commit(sent=[message("a", 1)])
+        owner.store.post([message("a"), message("b"), message("a", due=5)])
+        rows = owner.store.posted("a")
+        assert [row.due for row in rows] == [None, 5]
+        assert rows[0].position > rows[1].position
+        assert owner.store.posted("unknown") == []
+
     def test_a_consumed_position_is_never_used_again(self, open_store: OpenStore) -> None:
         owner = Owner(open_store())
         owner.store.post([message("a"), message("b")])

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from perdure.persistence.contract import OpenStore
+from perdure.persistence.contract import OpenShared, OpenStore
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.opening import open_store as open_url
+from perdure.persistence.postgres import PostgresStore
 from perdure.persistence.store import Store
 
 
@@ -25,6 +26,20 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenS
 
     def open_another() -> Store:
         opened.append(open_url(place))
+        return opened[-1]
+
+    yield open_another
+    for another in opened:
+        another.close()
+
+
+@pytest.fixture(params=["postgres"])
+def open_shared(hub_url: str) -> Iterator[OpenShared]:
+    """Return what opens further handles on one hub that workers can share."""
+    opened: list[PostgresStore] = []
+
+    def open_another() -> PostgresStore:
+        opened.append(PostgresStore.at(hub_url))
         return opened[-1]
 
     yield open_another

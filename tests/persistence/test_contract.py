@@ -46,6 +46,9 @@ from perdure.persistence.contract import (
     TestReplies as TestReplies,
 )
 from perdure.persistence.contract import (
+    TestSharing as TestSharing,
+)
+from perdure.persistence.contract import (
     TestTimers as TestTimers,
 )
 from perdure.persistence.contract import (
