@@ -1,11 +1,12 @@
 """What clients send, and the answers that they fetch."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from attrs import define
 from psycopg import errors
 
-from ..actors.errors import InstanceAlreadyExistsError
+from ..actors.errors import InstanceAlreadyExistsError, StoreError
 from ..actors.status import Status
 from .postgres_connections import Step
 from .postgres_hub import PostgresHub
@@ -31,7 +32,8 @@ _SEND = f"""
 
 _THERE = "SELECT id, status FROM instance WHERE id = ANY(%s::text[])"
 _TAKE = "DELETE FROM reply WHERE request_id = %s RETURNING body"
-_TAKE_MANY = "DELETE FROM reply WHERE request_id = ANY(%s::text[]) RETURNING request_id, body"
+_REPLIES = "SELECT request_id, body FROM reply WHERE request_id = ANY(%s::text[])"
+_TAKE_MANY = "DELETE FROM reply WHERE request_id = ANY(%s::text[])"
 _FORGET = "DELETE FROM reply WHERE at < now() - interval '1 day'"
 
 
@@ -107,5 +109,9 @@ def take_reply(hub: PostgresHub, request_id: str) -> str | None:
 
 def take_replies(hub: PostgresHub, request_ids: Sequence[str]) -> dict[str, str]:
     """See `SharedStore.take_replies`."""
-    (taken,) = hub.connections.write([(_TAKE_MANY, (list(request_ids),))])
-    return dict(taken)
+    found: dict[str, str] = dict(hub.connections.ask(_REPLIES, list(request_ids)))
+    if found:
+        # In a second step: what is deleted and then lost on the way here would be missed for ever.
+        with suppress(StoreError):
+            hub.connections.write([(_TAKE_MANY, (list(found),))])
+    return found

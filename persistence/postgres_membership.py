@@ -5,7 +5,7 @@ cannot write is up to the epochs, which are in the same transaction as each comm
 """
 
 import os
-import select
+import selectors
 import socket
 import threading
 from collections.abc import Callable, Collection
@@ -155,8 +155,11 @@ class Membership:
             link.close()
 
     def _await_hints(self, link: Link | None, seconds: float) -> None:
-        sources = [self._wakers[0].fileno()] + ([] if link is None else [link.fileno()])
-        select.select(sources, [], [], seconds)
+        with selectors.DefaultSelector() as sources:
+            sources.register(self._wakers[0], selectors.EVENT_READ)
+            if link is not None:
+                sources.register(link.fileno(), selectors.EVENT_READ)
+            sources.select(seconds)
 
     def _heard(self, link: Link, told: Told) -> bool:
         """Pass on what was told; returns whether workers have come or gone."""

@@ -27,7 +27,7 @@ from .batch import instance_row
 from .bookkeeper import Answer
 from .clock import Clock, IdSource
 from .lanes import Lane, run_in, run_to_end
-from .partition import Partition
+from .partition import MANY, Partition
 from .reply import Reply
 from .slot import Arrival, Slot
 from .watchers import MEMORY_LOST, Watched
@@ -309,7 +309,7 @@ class LocalGateway:
                 partition.residents.when_loaded(target, partial(arrive, reply))
 
         if awaited:
-            await self._request(begin)
+            await self._request(begin, MANY)
 
     async def mend(self, instance_id: str) -> None:
         """Let a parked actor try again."""

@@ -52,6 +52,10 @@ from .watchers import MEMORY_LOST, Watchers
 logger = logging.getLogger("perdure.runtime")
 
 
+MANY = "*"
+"""In place of an actor's id: the request is for several."""
+
+
 class ReadyQueue(Protocol):
     """Chooses which ready actor goes next; a simulation may choose otherwise."""
 
@@ -379,8 +383,8 @@ class Partition:
     def redirect(self, gone: Callable[[str], bool]) -> None:
         """Let clients who wait for these actors do so elsewhere."""
         for reply, target in list(self.requests.items()):
-            if target is not None and gone(target):
-                self.refuse(reply, MovedError(f"{target} is run by another worker"))
+            if target == MANY or (target is not None and gone(target)):
+                self.refuse(reply, MovedError("other workers run what was asked for"))
         for reply in self.watchers.replies:
             reply.set(MEMORY_LOST)
 

@@ -12,6 +12,7 @@ from ..actors.moments import micros
 from ..actors.status import Status
 from ..actors.targets import checked_tags
 from ..persistence.records import InstanceRow, Query
+from ..persistence.sharing import is_shared
 from ..persistence.store import Store
 from .clock import time_limit
 from .gateway import Gateway
@@ -21,8 +22,10 @@ from .views import (
     HistoryEvent,
     InstancePage,
     InstanceStatus,
+    WorkerStatus,
     history_events,
     instance_status,
+    worker_status,
 )
 from .waiting import waiting_for
 
@@ -164,6 +167,15 @@ class Queries:
         times = (created_from, created_to, completed_from, completed_to)
         wanted = _query(statuses, names, instance_id_prefix, times, tags, parent_instance_id)
         return await self.gateway.read(lambda store: store.count(wanted))
+
+    async def workers(self) -> list[WorkerStatus]:
+        """The workers that share this hub, by name; none where a store has one owner."""
+
+        def read(store: Store) -> list[WorkerStatus]:
+            rows = store.workers() if is_shared(store) else []
+            return [worker_status(row) for row in rows]
+
+        return await self.gateway.read(read)
 
     async def wait_for_start(
         self, instance_id: str, *, timeout: float | None = None

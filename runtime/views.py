@@ -1,6 +1,6 @@
 """What clients are shown: rows of the store as values of the user's world."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -16,7 +16,7 @@ from ..actors.identity import EntityId
 from ..actors.moments import micros, moment
 from ..actors.status import Status
 from ..actors.wire import event_document, read_failure
-from ..persistence.records import EntityRow, InstanceRow
+from ..persistence.records import EntityRow, InstanceRow, WorkerRow
 
 
 @frozen
@@ -175,6 +175,39 @@ class PurgeResult:
     instance_ids: list[str] = Factory(list[str])
     is_complete: bool = True
     """Whether it came to an end before its time was over."""
+
+
+@frozen
+class WorkerStatus:
+    """A process that runs partitions of a hub, as of now by the clock of the store."""
+
+    id: str
+    """New for each life of a runtime."""
+    name: str
+    """Its host and pid."""
+    partitions: list[int]
+    """What it owns."""
+    entered: datetime
+    """Since when it is one of the workers."""
+    silent_for: timedelta
+    """How long ago its last heartbeat was."""
+    lease_left: timedelta
+    """How long others wait before they take over; below zero once they may."""
+    lag: int
+    """How many messages of clients and of other workers wait to be taken in by it."""
+
+
+def worker_status(row: WorkerRow) -> WorkerStatus:
+    """What is shown of a worker."""
+    return WorkerStatus(
+        row.id,
+        row.name,
+        row.partitions,
+        moment(row.entered),
+        timedelta(microseconds=row.silent),
+        timedelta(microseconds=row.lease),
+        row.lag,
+    )
 
 
 def history_events(turns: list[Turn]) -> list[HistoryEvent]:

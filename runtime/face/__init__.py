@@ -67,6 +67,7 @@ from perdure.runtime.views import InstancePage as InstancePage
 from perdure.runtime.views import InstanceStatus as InstanceStatus
 from perdure.runtime.views import PurgeResult as PurgeResult
 from perdure.runtime.views import Waiting as Waiting
+from perdure.runtime.views import WorkerStatus as WorkerStatus
 from perdure.runtime.webhooks import Webhook as Webhook
 
 __version__ = "0.1.0"
@@ -136,6 +137,7 @@ __all__ = [
     "TraceContext",
     "Waiting",
     "Webhook",
+    "WorkerStatus",
     "__version__",
     "default_converter",
 ]

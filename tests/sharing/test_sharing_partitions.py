@@ -1,13 +1,13 @@
 """Workers come and go, and each has an even share of the partitions."""
 
-from contextlib import closing
+import os
+from datetime import timedelta
 
 import anyio
 import psycopg
 
 from crew_app import Account, Log, app, crew, gates, has, holdings_of, id_at, key_at, listen, slow
-from perdure import Runtime, Status
-from perdure.persistence.postgres import PostgresStore
+from perdure import Client, Runtime, Status
 from perdure.persistence.postgres_address import connecting, read_address
 
 
@@ -114,13 +114,18 @@ def rob(url: str) -> None:
 
 
 async def test_workers_are_listed_with_their_partitions(hub: str) -> None:
-    async with crew(hub, 2) as runtimes:
-        with closing(PostgresStore.at(hub)) as store:
-            rows = {row.id: row for row in store.workers()}
-        assert rows.keys() == {holdings_of(runtime).worker for runtime in runtimes}
+    async with crew(hub, 2) as runtimes, Client(hub) as outside:
+        found = {worker.id: worker for worker in await outside.workers()}
+        assert found.keys() == {holdings_of(runtime).worker for runtime in runtimes}
         for runtime in runtimes:
-            row = rows[holdings_of(runtime).worker]
-            assert row.partitions == sorted(holdings_of(runtime).open)
-            assert 0 < row.lease <= 30_000_000
-            assert row.silent < row.lease
-            assert row.lag == 0
+            worker = found[holdings_of(runtime).worker]
+            assert worker.partitions == sorted(holdings_of(runtime).open)
+            assert timedelta() < worker.lease_left <= timedelta(seconds=30)
+            assert worker.silent_for < worker.lease_left
+            assert worker.lag == 0
+            assert f"pid {os.getpid()}" in worker.name
+
+
+async def test_a_store_with_one_owner_has_no_workers() -> None:
+    async with Runtime(app) as runtime:
+        assert await runtime.client.workers() == []
