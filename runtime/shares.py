@@ -145,7 +145,12 @@ class Shares:
         for number in set(wanted) - claimed.keys():
             holdings.joining.pop(number, None)
         if claimed:
-            await self._recovery.take_in(claimed)
+            try:
+                await self._recovery.take_in(claimed)
+            except Exception as error:
+                # Half of it may be here: what is held is recovered as a whole.
+                partition.fail(error)
+                raise
             self._lookout.look_again()
             logger.info("this worker has taken the partitions %s", sorted(claimed))
 

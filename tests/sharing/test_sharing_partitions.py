@@ -1,14 +1,18 @@
 """Workers come and go, and each has an even share of the partitions."""
 
 import os
+from contextlib import closing
 from datetime import timedelta
 
 import anyio
 import psycopg
+import pytest
 
 from crew_app import Account, Log, app, crew, gates, has, holdings_of, id_at, key_at, listen, slow
 from perdure import Client, Runtime, Status
+from perdure.persistence.postgres import PostgresStore
 from perdure.persistence.postgres_address import connecting, read_address
+from perdure.testing.disturbed import DisturbedStore
 
 
 async def test_three_workers_have_even_shares(hub: str) -> None:
@@ -111,6 +115,31 @@ def rob(url: str) -> None:
     address = read_address(url)
     with psycopg.connect(**connecting(address, relaxed=False)) as link:
         link.execute("UPDATE partition SET worker = 'robber', epoch = epoch + 1000")
+
+
+@pytest.mark.parametrize("step", ["recover", "arrived"])
+async def test_a_take_over_that_fails_is_tried_again(hub: str, step: str) -> None:
+    ids = [f"waits{number}" for number in range(8)]
+    failed: list[str] = []
+
+    def fail(method: str, call: int) -> None:
+        # The first call is that of the entering, before anything is owned.
+        if method == step and holdings_of(first).epochs.keys() != set(range(32)) and not failed:
+            failed.append(f"{method} {call}")
+            raise OSError("the network was gone for a moment")
+
+    with closing(PostgresStore.at(hub)) as store:
+        disturbed = DisturbedStore(store)
+        async with Runtime(app, store=hub) as first:
+            for instance_id in ids:
+                await first.client.start_new(listen, 1, instance_id=instance_id)
+            async with Runtime(app, store=disturbed.store) as second:
+                disturbed.before = fail
+                await has(second, 16)
+                for instance_id in ids:
+                    await first.client.raise_event(instance_id, "word", 4)
+                    assert await second.client.instance(instance_id).result(30) == [4]
+    assert failed
 
 
 async def test_workers_are_listed_with_their_partitions(hub: str) -> None:
