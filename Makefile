@@ -60,8 +60,11 @@ demo: export DEMO_SOURCE := $(value SRC)
 demo: $(READY)  ## the backup example; SRC=folder backs up that folder
 	@$(PYTHON) examples/backup/demo.py --source "$$DEMO_SOURCE"
 
-soak: $(READY)  ## an hour of killed, stopped and starved processes; SOAK=minutes
-	@$(PYTHON) tests/crash/soak.py $(SOAK)
+soak: $(READY)  ## an hour of simulated faults, then of real ones; SOAK=minutes
+	@echo "perdure: simulated faults, a quarter of the time"
+	@cd tests/simulation && ../../$(PYTHON) soak.py $$(awk 'BEGIN { print $(SOAK) * 15 }')
+	@echo "perdure: real processes, killed, stopped and starved"
+	@$(PYTHON) tests/crash/soak.py $$(awk 'BEGIN { print $(SOAK) * 0.75 }')
 
 bench: $(READY)  ## the benchmarks, on all backends and beside installed peers; about ten minutes
 	@$(PYTHON) -m benchmarks --results benchmarks/RESULTS.md
