@@ -1,6 +1,6 @@
 """What the management API answers, as the values that clients give."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from perdure.actors.failure import FailureDetails
@@ -8,7 +8,7 @@ from perdure.actors.identity import EntityId
 from perdure.actors.moments import moment
 from perdure.actors.status import Status
 from perdure.actors.wire import event_from
-from perdure.runtime.views import EntityState, HistoryEvent, InstanceStatus, Waiting
+from perdure.runtime.views import EntityState, HistoryEvent, InstanceStatus, Waiting, WorkerStatus
 
 _STATUSES = {status.label: status for status in Status}
 
@@ -89,4 +89,17 @@ def entity_state(document: Any) -> EntityState:
         True,
         document.get("state"),
         None,
+    )
+
+
+def worker_status(document: Any) -> WorkerStatus:
+    """A worker."""
+    return WorkerStatus(
+        document["workerId"],
+        document["name"],
+        document["partitions"],
+        datetime.fromisoformat(document["since"]),
+        timedelta(seconds=document["silentSeconds"]),
+        timedelta(seconds=document["leaseSeconds"]),
+        document["lag"],
     )

@@ -14,11 +14,17 @@ from perdure.actors.errors import InstanceNotFoundError
 from perdure.actors.identity import EntityId
 from perdure.actors.status import TERMINAL, Status
 from perdure.runtime.management import MANAGEMENT_PATH
-from perdure.runtime.views import EntityPage, EntityState, InstancePage, InstanceStatus
+from perdure.runtime.views import (
+    EntityPage,
+    EntityState,
+    InstancePage,
+    InstanceStatus,
+    WorkerStatus,
+)
 
 from .documents import UNKNOWN_TIME, timestamp
 from .ending import CONFLICT, FAILED, NOT_FOUND, USAGE, CommandError
-from .received import entity_state, history_events, instance_status
+from .received import entity_state, history_events, instance_status, worker_status
 from .target import Filters, NotOverHttpError, Order, Purged, Target
 
 _SHOW = "tags,version,failureDetails"
@@ -77,6 +83,19 @@ class HttpTarget:
 
     async def absence(self) -> str | None:
         """Whoever answers runs."""
+        return None
+
+    async def workers(self) -> list[WorkerStatus]:
+        """Who shares the hub of the service."""
+        answer = await self._send("GET", "/workers")
+        if answer.status_code == HTTPStatus.NOT_FOUND and _message(_json(answer)) is not None:
+            # It is an API of this kind, of an older Perdure.
+            raise NotOverHttpError("list workers there")
+        self._check(answer)
+        return [worker_status(document) for document in answer.json()]
+
+    async def owner(self) -> str | None:
+        """The API does not tell."""
         return None
 
     async def start(self, order: Order) -> str:
@@ -263,10 +282,7 @@ class HttpTarget:
     def _check(self, answer: httpx.Response, instance_id: str | None = None) -> None:
         if not answer.is_error and not answer.has_redirect_location:
             return
-        try:
-            document: Any = answer.json()
-        except ValueError:
-            document = None
+        document = _json(answer)
         there = _message(document) is not None
         if answer.status_code == HTTPStatus.NOT_FOUND and there and instance_id is not None:
             raise InstanceNotFoundError(instance_id)
@@ -288,6 +304,13 @@ def _refusal(code: int, document: Any, base: str) -> CommandError:
             f"{base} is no management API (it answers {code}): give --url with its whole path"
         )
     return CommandError(message, _CODES.get(code, FAILED))
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        return None
 
 
 def _message(document: Any) -> str | None:

@@ -13,7 +13,13 @@ from perdure.actors.identity import EntityId
 from perdure.actors.status import TERMINAL, Status
 from perdure.persistence.owner_lock import OwnerLock
 from perdure.runtime.client import Client
-from perdure.runtime.views import EntityPage, EntityState, InstancePage, InstanceStatus
+from perdure.runtime.views import (
+    EntityPage,
+    EntityState,
+    InstancePage,
+    InstanceStatus,
+    WorkerStatus,
+)
 
 from .ending import USAGE, CommandError
 from .stores import Database, Place, url_of
@@ -44,6 +50,17 @@ class StoreTarget:
         if await to_thread.run_sync(_is_owned, self._place):
             return None
         return f"no runtime runs {self._place}: it goes on when one does (`perdure run`)"
+
+    async def workers(self) -> list[WorkerStatus]:
+        """Who shares a hub in PostgreSQL."""
+        return await self._client.workers()
+
+    async def owner(self) -> str | None:
+        """Who holds the lock of a file."""
+        if isinstance(self._place, Database):
+            return None
+        holder = await to_thread.run_sync(OwnerLock(self._place.resolve()).holder)
+        return None if holder is None else f"pid {holder}"
 
     async def start(self, order: Order) -> str:
         """Start an orchestration; returns its id."""

@@ -8,7 +8,13 @@ from attrs import asdict, frozen
 
 from perdure.actors.identity import EntityId
 from perdure.actors.status import Status
-from perdure.runtime.views import EntityPage, EntityState, InstancePage, InstanceStatus
+from perdure.runtime.views import (
+    EntityPage,
+    EntityState,
+    InstancePage,
+    InstanceStatus,
+    WorkerStatus,
+)
 
 from .ending import FAILED, CommandError
 
@@ -67,6 +73,14 @@ class Target(Protocol):
 
     async def absence(self) -> str | None:
         """Why nothing will happen just now: no runtime is there. None when one is."""
+        ...
+
+    async def workers(self) -> list[WorkerStatus]:
+        """Who shares the hub; nobody where one runtime owns the store."""
+        ...
+
+    async def owner(self) -> str | None:
+        """The one process that owns the store, when that can be known."""
         ...
 
     async def start(self, order: Order) -> str:

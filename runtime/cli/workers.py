@@ -1,69 +1,74 @@
-"""`perdure workers`: who runs a store."""
+"""`perdure workers`: who runs a hub."""
 
-from collections.abc import Iterator
-from contextlib import closing
-from typing import Any, cast
+from typing import Any
 
-from perdure.actors.moments import moment
-from perdure.persistence.owner_lock import OwnerLock
-from perdure.persistence.records import WorkerRow
-from perdure.persistence.sharing import SharedStore
+from perdure.runtime.views import WorkerStatus
 
 from .documents import timestamp
 from .printing import table
 from .session import Session
-from .stores import Database, Place, opened
-
-_SECOND = 1_000_000
+from .target import Target
 
 
-def workers(session: Session) -> None:
-    """List the processes that run a store, and of a hub in PostgreSQL what each of them does."""
-    place = session.store("workers")
+async def workers(session: Session) -> None:
+    """List the processes that run a hub, and of one in PostgreSQL what each of them does."""
     printer = session.printer
-    found = [*_found(place)]
+    async with session.target() as target:
+        found = await _found(target)
+        absence = await target.absence()
     if printer.as_json:
         for document in found:
             printer.document(document)
     elif found:
-        rows = (
-            [
-                each["name"],
-                _numbers(each["partitions"]),
-                "" if each["lag"] is None else str(each["lag"]),
-                _seconds(each["silentSeconds"]),
-                _seconds(each["leaseSeconds"]),
-            ]
-            for each in found
-        )
-        printer.show(table("WORKER", "PARTITIONS", "LAG", "SILENT", "LEASE", rows=rows))
-    if not any(each["alive"] for each in found):
-        printer.remark(f"no runtime runs {place}")
+        printer.show(table("WORKER", "PARTITIONS", "LAG", "SILENT", "LEASE", rows=map(_row, found)))
+    if absence is not None:
+        printer.remark(absence)
+    elif not found:
+        printer.remark(f"{target.place} tells of no workers: its hub is owned by one runtime")
 
 
-def _found(place: Place) -> Iterator[dict[str, Any]]:
-    if isinstance(place, Database):
-        with closing(opened(place)) as store:
-            yield from map(_document, cast("SharedStore", store).workers())
-        return
-    holder = OwnerLock(place.resolve()).holder()
-    if holder is not None:
-        lone = WorkerRow("", f"pid {holder}", [], 0, 0, 0)
-        unknown = dict.fromkeys(("workerId", "partitions", "since", "silentSeconds"))
-        yield _document(lone) | unknown | {"alive": True, "leaseSeconds": None, "lag": None}
+async def _found(target: Target) -> list[dict[str, Any]]:
+    found = [_document(worker) for worker in await target.workers()]
+    owner = await target.owner()
+    return found if owner is None else [_owner_document(owner)]
 
 
-def _document(worker: WorkerRow) -> dict[str, Any]:
+def _document(worker: WorkerStatus) -> dict[str, Any]:
+    left = worker.lease_left.total_seconds()
     return {
         "workerId": worker.id,
         "name": worker.name,
-        "alive": worker.lease > 0,
+        "alive": left > 0,
         "partitions": worker.partitions,
-        "since": timestamp(moment(worker.entered)),
-        "silentSeconds": worker.silent / _SECOND,
-        "leaseSeconds": worker.lease / _SECOND,
+        "since": timestamp(worker.entered),
+        "silentSeconds": worker.silent_for.total_seconds(),
+        "leaseSeconds": left,
         "lag": worker.lag,
     }
+
+
+def _owner_document(name: str) -> dict[str, Any]:
+    """Who owns a file has all of it, and a lock in place of a lease."""
+    return {
+        "workerId": None,
+        "name": name,
+        "alive": True,
+        "partitions": None,
+        "since": None,
+        "silentSeconds": None,
+        "leaseSeconds": None,
+        "lag": None,
+    }
+
+
+def _row(found: dict[str, Any]) -> list[str]:
+    return [
+        found["name"],
+        _numbers(found["partitions"]),
+        "" if found["lag"] is None else str(found["lag"]),
+        _seconds(found["silentSeconds"]),
+        _seconds(found["leaseSeconds"]),
+    ]
 
 
 def _seconds(seconds: float | None) -> str:

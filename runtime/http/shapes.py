@@ -55,6 +55,7 @@ ANYTHING: Schema = {}
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
+NUMBER: Schema = {"type": "number"}
 FLAG: Schema = {"type": "boolean"}
 WHEN: Schema = {"type": "string", "format": "date-time"}
 LINK: Schema = {"type": "string", "format": "uri-reference"}
@@ -145,6 +146,20 @@ ENTITY = _named(
     _object({"state": ANYTHING}, entityId=_object(name=TEXT, key=TEXT), lastOperationTime=WHEN),
 )
 
+WORKER = _named(
+    "Worker",
+    _object(
+        workerId=TEXT,
+        name=TEXT,
+        alive=FLAG,
+        partitions=_list(COUNT),
+        since=WHEN,
+        silentSeconds=NUMBER,
+        leaseSeconds=NUMBER,
+        lag=COUNT,
+    ),
+)
+
 ORDER = _named(
     "Start",
     _object(
@@ -192,6 +207,7 @@ INSTANCE_LIST = Shape("A page of instances.", _list(INSTANCE), optional_headers=
 PURGED = Shape("How many instances are deleted.", _object(instancesDeleted=COUNT))
 STATE = Shape("The state.", ANYTHING)
 ENTITY_LIST = Shape("A page of entities.", _list(ENTITY), optional_headers=MORE)
+WORKER_LIST = Shape("All workers, by name and id.", _list(WORKER))
 COUNTS = Shape(
     "How many there are.",
     _object(total=COUNT, runtimeStatus=_object(**{s.label: COUNT for s in Status})),

@@ -13,6 +13,7 @@ from .primary import PRIMARY
 from .starting import STARTING
 from .starting_many import STARTING_MANY
 from .steering import STEERING
+from .workers import WORKERS
 
 ENDPOINTS: list[Endpoint] = [
     *STARTING,
@@ -22,6 +23,7 @@ ENDPOINTS: list[Endpoint] = [
     *COUNTS,
     *STEERING,
     *ENTITIES,
+    *WORKERS,
     *PRIMARY,
 ]
 ENDPOINTS.append(openapi_endpoint(ENDPOINTS))
