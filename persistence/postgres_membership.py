@@ -40,6 +40,15 @@ _BEAT = f"""
 """
 _ALIVE = "SELECT id FROM worker WHERE leased_until > clock_timestamp() ORDER BY id"
 _OWNERS = "SELECT number, epoch, worker FROM partition ORDER BY number"
+# What a large backlog is beyond that makes no difference to who looks, but would to the heartbeat.
+_LAG = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM inbox JOIN partition ON partition.number = inbox.partition WHERE worker = %s
+        UNION ALL
+        SELECT 1 FROM letter JOIN partition ON partition.number = letter.partition WHERE worker = %s
+        LIMIT 100000
+    ) AS waiting
+"""
 _FORGET = "DELETE FROM worker WHERE leased_until < now() - interval '1 day'"
 
 # Locked in their order, so that workers who claim the same wait for each other.
@@ -95,8 +104,10 @@ class Membership:
         hub.connections.write([(_FORGET, ())], hub.telling(_MEMBERS))
 
     def beat(self) -> Roster:
-        lapsed, alive, owners = self._hub.connections.write(
-            [(_BEAT, (self.id, self.id, self._name, self._lease)), (_ALIVE, ()), (_OWNERS, ())]
+        began = monotonic()
+        renewed = _BEAT, (self.id, self.id, self._name, self._lease)
+        lapsed, alive, owners, ((lag,),) = self._hub.connections.write(
+            [renewed, (_ALIVE, ()), (_OWNERS, ()), (_LAG, (self.id, self.id))]
         )
         living = [worker for (worker,) in alive]
         return Roster(
@@ -105,6 +116,9 @@ class Membership:
             [number for number, _, worker in owners if worker is None],
             living,
             bool(lapsed[0][0]),
+            lag,
+            began,
+            self._lease,
         )
 
     def claim(self, partitions: Collection[int]) -> dict[int, int]:

@@ -275,6 +275,12 @@ class Roster:
     """The ids of all workers with a lease, this one among them, in order."""
     lapsed: bool = False
     """Whether the lease of this worker had ended, so that those of others may have too."""
+    lag: int = 0
+    """How many messages of clients and of other workers wait to be taken in by this worker."""
+    beaten: float = 0.0
+    """When the heartbeat began, in seconds of `time.monotonic`."""
+    lease: float = 0.0
+    """For how many seconds from then on nobody takes over, at the least."""
 
 
 @define

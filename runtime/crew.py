@@ -2,6 +2,7 @@
 
 import anyio
 
+from ..persistence.records import Roster
 from ..persistence.sharing import SharedStore
 from .courier import Courier
 from .gateway import LocalGateway
@@ -54,6 +55,11 @@ class Crew:
         post = self._courier.post
         afar = StoreGateway(here.app, clock, here.new_id, self._store, reader, post)
         return SharedGateway(here, afar, partition, holdings, self.recovery, self._lookout)
+
+    @property
+    def roster(self) -> Roster | None:
+        """As of the last heartbeat; None before the first."""
+        return self._shares.roster
 
     async def enter(self) -> None:
         """Take what is free of this worker's share, and recover it."""

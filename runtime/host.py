@@ -262,7 +262,7 @@ class Runtime:
         self._clock = seams.clock
 
     def _instrumented(self, telemetry: Telemetry, clock: Clock) -> Instruments:
-        vitals = Vitals(self._partition, self._activities)
+        vitals = Vitals(self._partition, self._activities, self._crew)
         instruments = self._instruments = telemetry.instruments(clock, vitals)
         self._partition.pipeline.instruments = instruments
         self._activities.instruments = instruments

@@ -48,11 +48,13 @@ class Shares:
         self._clock = clock
         self._lane = lane
         self._news = Bell()
-        self._roster: Roster | None = None
+        self.roster: Roster | None = None
+        """As of the last heartbeat."""
 
     async def enter(self) -> None:
         """Be one of the workers, with what is free for it to have."""
         roster: Roster = await run_in(self._lane, self._membership.beat)
+        self.roster = roster
         self._holdings.accompanied = len(roster.alive) > 1
         wanted = self._wanted(roster)
         if wanted:
@@ -75,7 +77,7 @@ class Shares:
         self._membership.watch(lambda roster: on_loop(partial(self._met, roster)), told)
 
     def _met(self, roster: Roster) -> None:
-        self._roster = roster
+        self.roster = roster
         self._holdings.accompanied = len(roster.alive) > 1
         self._news.ring()
 
@@ -83,7 +85,7 @@ class Shares:
         """Keep to an even share, for ever."""
         while True:
             await self._news.wait()
-            roster = self._roster
+            roster = self.roster
             if roster is None or self._partition.down is not None:
                 continue
             try:

@@ -1,8 +1,12 @@
 """How a runtime is doing: what is to be read off while it runs, at no cost to it."""
 
+from time import monotonic
+
 from ..actors.entity import Entity
 from ..actors.orchestration import Orchestration
+from ..persistence.records import Roster
 from .activities import Activities
+from .crew import Crew
 from .partition import Partition
 from .slot import Actor, Slot
 
@@ -10,9 +14,12 @@ from .slot import Actor, Slot
 class Vitals:
     """Numbers of one runtime, true for the moment; from any thread."""
 
-    def __init__(self, partition: Partition, activities: Activities) -> None:
+    def __init__(
+        self, partition: Partition, activities: Activities, crew: Crew | None = None
+    ) -> None:
         self._partition = partition
         self._activities = activities
+        self._crew = crew
 
     @property
     def ready(self) -> int:
@@ -43,6 +50,35 @@ class Vitals:
     def activities_running(self) -> int:
         """Activities that are being run."""
         return self._activities.executing
+
+    # Of one worker among others; None where a store has one owner, or before the first heartbeat.
+
+    @property
+    def partitions(self) -> int | None:
+        """Partitions whose actors run here."""
+        return None if self._crew is None else len(self._crew.holdings.local)
+
+    @property
+    def lag(self) -> int | None:
+        """Messages of clients and of other workers that waited for this one at its heartbeat."""
+        roster = self._roster
+        return None if roster is None else roster.lag
+
+    @property
+    def silent(self) -> float | None:
+        """Seconds since the last heartbeat that the store has answered."""
+        roster = self._roster
+        return None if roster is None else monotonic() - roster.beaten
+
+    @property
+    def lease_left(self) -> float | None:
+        """Seconds until others may take over; below zero once they may."""
+        roster = self._roster
+        return None if roster is None else roster.beaten + roster.lease - monotonic()
+
+    @property
+    def _roster(self) -> Roster | None:
+        return None if self._crew is None else self._crew.roster
 
     def _slots(self) -> list[Slot]:
         return list(self._partition.residents.slots.values())

@@ -1,6 +1,7 @@
 """Sharing: partitions with one owner each, letters between them, and workers who come and go."""
 
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 
@@ -103,6 +104,17 @@ class TestSharing:
         receiver.commit(received=letters[:2])
         left = sender.store.arrived(range(sender.store.partitions), 0).letters
         assert left == letters[2:]
+
+    def test_a_heartbeat_tells_what_waits_for_this_worker(self, open_shared: OpenShared) -> None:
+        sender, receiver = Worker(open_shared(), 0), Worker(open_shared(), *range(1, 4))
+        target, elsewhere = (
+            next(f"a{n}" for n in count() if sender.store.partition_of(f"a{n}") == partition)
+            for partition in (1, 4)
+        )
+        sender.commit([sender.letter(1, target), sender.letter(2, elsewhere)])
+        sender.store.post([message(target, 0)])
+        assert receiver.membership.beat().lag == 2
+        assert sender.membership.beat().lag == 0
 
     def test_a_letter_is_backlog_of_its_target(self, open_shared: OpenShared) -> None:
         sender = Worker(open_shared(), 0)

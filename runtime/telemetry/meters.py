@@ -9,6 +9,8 @@ from perdure import __version__
 from perdure.runtime.vitals import Vitals
 
 Read = Callable[[Vitals], int]
+ReadOfWorker = Callable[[Vitals], float | None]
+Combine = Callable[[Iterable[float]], float]
 
 SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
 """Where the buckets of durations end: a commit takes less than a millisecond, a report minutes."""
@@ -33,6 +35,34 @@ GAUGES: dict[str, tuple[str, str, Read]] = {
         lambda v: v.activities_running,
     ),
 }
+
+WORKER_GAUGES: dict[str, tuple[str, str, ReadOfWorker, Combine]] = {
+    "perdure.worker.partitions": (
+        "{partition}",
+        "Partitions of shared hubs whose actors run here",
+        lambda v: v.partitions,
+        sum,
+    ),
+    "perdure.worker.lag": (
+        "{message}",
+        "Messages of clients and of other workers that waited here at the last heartbeat",
+        lambda v: v.lag,
+        sum,
+    ),
+    "perdure.worker.heartbeat.age": (
+        "s",
+        "How long ago the last heartbeat was that the store has answered",
+        lambda v: v.silent,
+        max,
+    ),
+    "perdure.worker.lease.remaining": (
+        "s",
+        "Until when no other worker takes over; below zero once one may",
+        lambda v: v.lease_left,
+        min,
+    ),
+}
+"""Of workers that share a hub; nothing is asked of the store for them."""
 
 
 class Meters:
@@ -70,6 +100,9 @@ class Meters:
         )
         for name, (unit, description, read) in GAUGES.items():
             meter.create_observable_gauge(name, [self._sum_of(read)], unit, description)
+        for name, (unit, description, read_worker, combine) in WORKER_GAUGES.items():
+            told = self._combined(read_worker, combine)
+            meter.create_observable_gauge(name, [told], unit, description)
         self.commit_duration = meter.create_histogram(
             "perdure.commit.duration",
             "s",
@@ -88,3 +121,13 @@ class Meters:
 
     def _sum_of(self, read: Read) -> Callable[[CallbackOptions], Iterable[Observation]]:
         return lambda _: [Observation(sum(read(vitals) for vitals in list(self._watched)))]
+
+    def _combined(
+        self, read: ReadOfWorker, combine: Combine
+    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            read_off = [read(vitals) for vitals in list(self._watched)]
+            known = [value for value in read_off if value is not None]
+            return [Observation(combine(known))] if known else []
+
+        return observe

@@ -3,18 +3,23 @@
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import anyio
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define
+from starlette.types import ASGIApp
 from typer.testing import CliRunner
 
 from perdure import App, Runtime, Status
 from perdure.cli.program import program
+from perdure.http import serve
 from perdure.persistence.records import InstanceRow
 from perdure.persistence.store import Store
 
@@ -117,6 +122,19 @@ def hub(path: Path, app: App) -> Iterator[Hub]:
         runtime = Runtime(app, path, poll_interval=0.005)
         with portal.wrap_async_context_manager(runtime):
             yield Hub(path, portal, runtime)
+
+
+@asynccontextmanager
+async def serving(site: ASGIApp) -> AsyncGenerator[str]:
+    async with anyio.create_task_group() as group:
+        yield await group.start(partial(serve, site, port=0, signals=False))
+        group.cancel_scope.cancel()
+
+
+@pytest.fixture
+def listening() -> Callable[[ASGIApp], AbstractAsyncContextManager[str]]:
+    """Serve an ASGI app on a free port; gives its URL."""
+    return serving
 
 
 @pytest.fixture

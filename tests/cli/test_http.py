@@ -1,39 +1,25 @@
 """The same commands with `--url`: over the HTTP management API instead of the file."""
 
 from collections.abc import Iterator
-from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 from typing import Any
 
-import anyio
-import anyio.abc
 import httpx
 import pytest
 
 from perdure import Status
-from perdure.http import management_site, serve
-
-
-async def served(site: Any, ended: anyio.Event, *, task_status: anyio.abc.TaskStatus[str]) -> None:
-    """Serve until told to end."""
-    async with anyio.create_task_group() as group:
-        url = await group.start(partial(serve, site, port=0, signals=False))
-        task_status.started(url)
-        await ended.wait()
-        group.cancel_scope.cancel()
+from perdure.http import management_site
 
 
 @pytest.fixture
-def url(hub: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def url(hub: Any, listening: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The API of the hub, which is what commands speak to when none else is named."""
-    ended: anyio.Event = hub.portal.call(anyio.Event)
-    future, address = hub.portal.start_task(served, management_site(hub.runtime), ended)
-    monkeypatch.setenv("PERDURE_URL", address)
-    monkeypatch.delenv("PERDURE_STORE")
-    yield address
-    hub.portal.call(ended.set)
-    future.result()
+    site = listening(management_site(hub.runtime))
+    with hub.portal.wrap_async_context_manager(site) as address:
+        monkeypatch.setenv("PERDURE_URL", address)
+        monkeypatch.delenv("PERDURE_STORE")
+        yield address
 
 
 def test_starts_waits_and_statuses_work(perdure: Any, url: str) -> None:
@@ -159,9 +145,10 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             asked.append(f"{self.command} {self.path}")
-            self.send_response(404 if "openapi" in self.path else 200)
+            lacking = self.path.endswith(("/openapi.json", "/workers"))
+            self.send_response(404 if lacking else 200)
             self.end_headers()
-            self.wfile.write(b"[]")
+            self.wfile.write(b'{"Message": "there is no such thing"}' if lacking else b"[]")
 
         do_DELETE = do_GET  # noqa: N815 - the server looks for this name
 
@@ -208,6 +195,20 @@ def test_what_the_api_lacks_is_told(perdure: Any, url: str, arguments: list[str]
     said = perdure.refused(1, *arguments)
     assert "the management API cannot " in said
     assert "give --store instead of --url" in said
+
+
+def test_a_service_that_owns_its_store_has_no_workers(perdure: Any, url: str) -> None:
+    code, out, errors = perdure.run("workers")
+    assert (code, out) == (0, "")
+    assert errors.startswith(f"perdure: {url}/")
+    assert "tells of no workers" in errors
+    assert perdure.json("workers") == []
+
+
+def test_a_service_that_knows_no_workers_is_told(perdure: Any, stranger: list[str]) -> None:
+    assert "the management API cannot list workers there" in perdure.refused(1, "workers")
+    said = perdure.refused(1, "workers", "--url", "http://127.0.0.1:1")
+    assert "cannot reach http://127.0.0.1:1" in said
 
 
 @pytest.mark.parametrize("command", ["doctor", "export", "backup"])

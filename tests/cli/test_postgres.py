@@ -13,6 +13,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from perdure import App, Runtime, Status
+from perdure.http import Keys, management_site
 from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, message
 from perdure.persistence.opening import open_store
 from perdure.persistence.postgres_address import read_address
@@ -97,6 +98,25 @@ def test_workers_are_listed_with_their_partitions(perdure: Any, running: Runtime
     assert f"pid {os.getpid()}" in worker["name"]
     shown = perdure("workers").splitlines()[2]
     assert "0-31" in shown
+
+
+def test_workers_of_a_service_are_the_same(
+    perdure: Any, place: str, app: App, listening: Any
+) -> None:
+    with start_blocking_portal() as portal:
+        runtime = Runtime(app, place, worker_lease=60)
+        site = management_site(runtime, keys=Keys(full="all", read_only="look"))
+        with (
+            portal.wrap_async_context_manager(runtime),
+            portal.wrap_async_context_manager(listening(site)) as url,
+        ):
+            (of_store,) = perdure.json("workers")
+            (of_service,) = perdure.json("workers", "--url", url, "--key", "look")
+    moving = {"silentSeconds", "leaseSeconds", "since"}
+    assert of_store.keys() == of_service.keys()
+    assert {k: of_store[k] for k in of_store.keys() - moving} == {
+        k: of_service[k] for k in of_service.keys() - moving
+    }
 
 
 def test_a_hub_that_nobody_runs_has_no_workers(perdure: Any, empty: str, path: Path) -> None:

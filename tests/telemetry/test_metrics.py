@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import anyio
+import psycopg
 import pytest
 from attrs import define
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import NoOpTracerProvider
 
-from perdure import App, OrchestrationContext
+from perdure import App, OrchestrationContext, Runtime
+from perdure.persistence.opening import open_store
 from perdure.persistence.store import Store
 from perdure.telemetry import Telemetry
 from perdure.testing import Environment
@@ -152,9 +154,53 @@ async def test_what_is_left_is_not_read(telemetry: Telemetry, read: Read) -> Non
     assert gauges(read)["actors.resident"] == 0
 
 
+async def test_gauges_of_a_worker_need_no_statement(
+    telemetry: Telemetry, read: Read, hub_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        Runtime(make_app(), hub_url, telemetry=telemetry, worker_lease=60) as first,
+        Runtime(make_app(), hub_url, telemetry=telemetry, worker_lease=30),
+    ):
+        with anyio.fail_after(30):
+            while len([w for w in await first.client.workers() if len(w.partitions) == 16]) < 2:
+                assert gauges(read)["worker.partitions"] <= 32
+        with monkeypatch.context() as patched:
+            patched.setattr(psycopg.Connection, "execute", None)
+            found = gauges(read)
+    assert found["worker.lag"] == 0
+    assert 0 < found["worker.heartbeat.age"] < 30
+    assert 0 < found["worker.lease.remaining"] < 30
+
+
+async def test_what_waits_for_a_worker_is_counted(
+    telemetry: Telemetry, read: Read, hub_url: str
+) -> None:
+    open_store(hub_url).close()
+    server, hub = hub_url.split("&")[:2]
+    path = hub.replace("hub=", "-c search_path=")
+    with psycopg.connect(server, autocommit=True, options=path) as link:
+        # Nobody can read it, so that it stays.
+        link.execute(
+            "INSERT INTO letter (partition, number, sender, target, body)"
+            " VALUES (3, 3, 'gone', 'x', '?')"
+        )
+    async with Runtime(make_app(), hub_url, telemetry=telemetry) as runtime:
+        with anyio.fail_after(30):
+            while gauges(read).get("worker.lag") != 1:
+                await runtime.client.workers()
+        assert gauges(read)["worker.partitions"] == 32
+
+
+async def test_a_runtime_without_shares_tells_nothing_of_workers(
+    telemetry: Telemetry, read: Read, store: Store
+) -> None:
+    async with Environment(make_app(), telemetry=telemetry, store=store):
+        assert not [name for name in gauges(read) if name.startswith("worker.")]
+
+
 def gauges(read: Read) -> dict[str, int]:
     return {
         name.removeprefix("perdure."): points[0].value
         for name, points in read().items()
-        if hasattr(points[0], "value")
+        if points and hasattr(points[0], "value")
     }
