@@ -114,8 +114,8 @@ class Takeover:
         await self._show_workers()
 
         async def alone() -> bool:
-            workers = [worker for worker in await self.client.workers() if worker.partitions]
-            return [pid_of(worker) for worker in workers] == [survivor.pid]
+            sizes = {pid_of(w): len(w.partitions) for w in await self.client.workers()}
+            return sizes.get(survivor.pid) == PARTITIONS
 
         await self._until("the other worker takes over", alone, [survivor])
         passed = time.monotonic() - killed
@@ -127,7 +127,7 @@ class Takeover:
             left = worker.lease_left.total_seconds()
             lease = f"lease ends in {left:.1f} s" if left > 0 else "lease has ended"
             held = shown(worker.partitions)
-            print(f"          pid {pid_of(worker):<9} {held:<24} {worker.lag:>3} waiting   {lease}")
+            print(f"          pid {pid_of(worker):<9} {held:<28} {worker.lag:>3} waiting   {lease}")
 
     # The load
 
@@ -244,10 +244,13 @@ async def heed_signals(
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--store", help="a database: postgresql://user@host/database")
-    parser.add_argument("--transfers", type=int, default=600, help="how many (%(default)s)")
+    parser.add_argument("--transfers", type=int, default=400, help="how many (%(default)s)")
     parser.add_argument("--lease", type=float, default=3, help="of a worker (%(default)s s)")
     parser.add_argument("--backend", choices=["asyncio", "trio"], default="asyncio")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.transfers < 1:
+        parser.error("--transfers takes a number from 1 on")
+    return given
 
 
 def main() -> int:

@@ -11,8 +11,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import NoOpTracerProvider
 
-from perdure import App, OrchestrationContext, Runtime
+from perdure import App, OrchestrationContext, Runtime, StoreError
 from perdure.persistence.opening import open_store
+from perdure.persistence.postgres_membership import Membership
 from perdure.persistence.store import Store
 from perdure.telemetry import Telemetry
 from perdure.testing import Environment
@@ -189,6 +190,20 @@ async def test_what_waits_for_a_worker_is_counted(
             while gauges(read).get("worker.lag") != 1:
                 await runtime.client.workers()
         assert gauges(read)["worker.partitions"] == 32
+
+
+async def test_a_worker_that_is_cut_off_shows_it(
+    telemetry: Telemetry, read: Read, hub_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_off(_: Membership) -> None:
+        raise StoreError("the database is away")
+
+    async with Runtime(make_app(), hub_url, telemetry=telemetry, worker_lease=0.3) as runtime:
+        monkeypatch.setattr(Membership, "beat", cut_off)
+        with anyio.fail_after(30):
+            while gauges(read)["worker.lease.remaining"] >= 0:
+                await runtime.client.workers()
+        assert gauges(read)["worker.heartbeat.age"] > 0.3
 
 
 async def test_a_runtime_without_shares_tells_nothing_of_workers(
