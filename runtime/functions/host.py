@@ -30,7 +30,7 @@ from .invocation import Caller
 from .kernel import kernel_app
 from .loader import load
 from .local_settings import LocalSettings, in_environment, read_local_settings
-from .model import Function
+from .model import Function, FunctionsApp
 from .open_hubs import OpenHubs
 from .plan import HostPlan
 from .site import public_site
@@ -40,6 +40,7 @@ from .versions import VersionedApp
 
 PORT = 7071
 DRAIN_SECONDS = 10.0
+ASGI_SECONDS = 5.0
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - not to be listened on
 
 
@@ -173,6 +174,7 @@ class _Host:
             raise
         finally:
             await _close_sessions()
+            await _end_asgi_apps(plan.app)
 
     def _site(self, hubs: OpenHubs, caller: Caller) -> ASGIApp:
         functions = HttpTriggers(
@@ -240,3 +242,14 @@ async def _close_sessions() -> None:
     if close is not None:
         with anyio.CancelScope(shield=True):
             await close()
+
+
+async def _end_asgi_apps(app: FunctionsApp) -> None:
+    """Tell the ASGI apps among the functions that they end: the SDK cannot where a loop runs."""
+    found = [value for module in app.modules.values() for value in vars(module).values()]
+    for value in {id(value): value for value in found}.values():
+        notify = getattr(getattr(value, "middleware", None), "notify_shutdown", None)
+        if notify is not None and getattr(value, "startup_task_done", False) is True:
+            value.startup_task_done = False
+            with anyio.move_on_after(ASGI_SECONDS, shield=True):
+                await notify()

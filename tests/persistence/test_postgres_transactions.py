@@ -66,8 +66,8 @@ def test_a_commit_is_one_round_trip(
     links: list[psycopg.Connection[Any]] = []
     connect: Callable[..., psycopg.Connection[Any]] = psycopg.connect
 
-    def connected(**how: Any) -> psycopg.Connection[Any]:
-        links.append(connect(**how))
+    def connected(*where: Any, **how: Any) -> psycopg.Connection[Any]:
+        links.append(connect(*where, **how))
         return links[-1]
 
     monkeypatch.setattr(psycopg, "connect", connected)

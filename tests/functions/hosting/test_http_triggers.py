@@ -231,8 +231,12 @@ async def test_a_proxy_is_believed_when_asked_to(
     assert url.startswith("https://shop.example/api") is trusted
 
 
-async def test_an_asgi_app_answers_as_a_function(hosting: Hosting, written: Written) -> None:
+async def test_an_asgi_app_answers_and_ends(
+    hosting: Hosting, written: Written, capsys: pytest.CaptureFixture[str]
+) -> None:
     code = """
+from contextlib import asynccontextmanager
+
 import azure.functions as func
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
@@ -241,9 +245,15 @@ from starlette.routing import Route
 async def item(request):
     return JSONResponse([request.path_params["n"], request.query_params["q"]], 201)
 
-site = Starlette(routes=[Route("/api/items/{n}", item)])
+@asynccontextmanager
+async def lifespan(_):
+    yield
+    print("the site has ended")
+
+site = Starlette(routes=[Route("/api/items/{n}", item)], lifespan=lifespan)
 app = func.AsgiFunctionApp(app=site, http_auth_level=func.AuthLevel.ANONYMOUS)
 """
     async with hosting(written(code, extensions={"http": {"routePrefix": ""}})) as http:
         answer = await http.get("/api/items/7?q=x")
     assert (answer.status_code, answer.json()) == (201, ["7", "x"])
+    assert "the site has ended" in capsys.readouterr().out
