@@ -66,6 +66,10 @@ class Lock:
         return cls(*orjson.loads(text))
 
 
+def _nowhere() -> bool:
+    return False
+
+
 @define(eq=False)
 class Entity:
     """One entity in memory. `step` takes from `inbox`."""
@@ -79,6 +83,8 @@ class Entity:
     lock: Lock | None = None
     updated: int = 0
     inbox: deque[Message] = Factory(deque[Message])
+    found_elsewhere: Callable[[], bool] = _nowhere
+    """Whether others have the code that is missing here, so that nothing is refused for that."""
     entity_id: EntityId = field(init=False)
     _live: Any = None
     _waiting: deque[Message] = Factory(deque[Message])
@@ -238,7 +244,7 @@ class Entity:
         try:
             return self.app.entity_of(self.entity_id.name)
         except DefinitionNotFoundError as error:
-            if self.state is None:
+            if self.state is None and not self.found_elsewhere():
                 raise
             raise _Unreadable(Parked("missing definition", str(error))) from error
 

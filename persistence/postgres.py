@@ -111,8 +111,10 @@ class PostgresStore:
     def partition_of(self, actor_id: str) -> int:
         return self._hub.partition_of(actor_id)
 
-    def enter(self, lease: float | None = None, heartbeat: float | None = None) -> Membership:
-        membership = Membership(self._hub, lease, heartbeat)
+    def enter(
+        self, lease: float | None = None, heartbeat: float | None = None, repertoire: str = ""
+    ) -> Membership:
+        membership = Membership(self._hub, lease, heartbeat, repertoire)
         self._memberships.append(membership)
         return membership
 

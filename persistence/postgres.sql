@@ -156,3 +156,10 @@ CREATE TABLE reply (
 )
 
 CREATE INDEX reply_at ON reply (at)
+
+-- 2 --
+
+-- Which code a worker has, and which code a partition is known to need; texts of the runtime's.
+ALTER TABLE worker ADD COLUMN repertoire text NOT NULL DEFAULT ''
+
+ALTER TABLE partition ADD COLUMN needs text NOT NULL DEFAULT ''

@@ -8,15 +8,16 @@ import os
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from time import monotonic
 from uuid import uuid4
 
+import orjson
 import psycopg
 
 from ..actors.errors import StoreError
-from .postgres_connections import Link
+from .postgres_connections import Link, Step
 from .postgres_hub import PostgresHub, heard
 from .records import Hint, Roster, WorkerRow
 
@@ -32,14 +33,18 @@ _BEAT = f"""
     WITH before AS (
         SELECT leased_until <= clock_timestamp() AS lapsed FROM worker WHERE id = %s
     ), renewed AS (
-        INSERT INTO worker (id, name, leased_until) VALUES (%s, %s, {_LEASED})
+        INSERT INTO worker (id, name, repertoire, leased_until) VALUES (%s, %s, %s, {_LEASED})
         ON CONFLICT (id) DO UPDATE
         SET leased_until = excluded.leased_until, beaten = clock_timestamp() RETURNING 1
     )
     SELECT count(*) = 1 AND coalesce((SELECT lapsed FROM before), false) FROM renewed
 """
-_ALIVE = "SELECT id FROM worker WHERE leased_until > clock_timestamp() ORDER BY id"
-_OWNERS = "SELECT number, epoch, worker FROM partition ORDER BY number"
+# What a worker can run never changes: it is read once.
+_ALIVE = """
+    SELECT id, name, CASE WHEN id = ANY(%s::text[]) THEN NULL ELSE repertoire END
+    FROM worker WHERE leased_until > clock_timestamp() ORDER BY id
+"""
+_OWNERS = "SELECT number, epoch, worker, needs FROM partition ORDER BY number"
 # What a large backlog is beyond that makes no difference to who looks, but would to the heartbeat.
 _LAG = """
     SELECT count(*) FROM (
@@ -66,6 +71,10 @@ _RECLAIM = """
         SELECT number FROM partition WHERE worker = %s ORDER BY number FOR UPDATE
     ) RETURNING number, epoch
 """
+_NEED = """
+    UPDATE partition SET needs = found.value FROM jsonb_each_text(%s::jsonb) AS found
+    WHERE partition.number = found.key::integer AND partition.worker = %s
+"""
 _RELEASE = "UPDATE partition SET worker = NULL WHERE number = ANY(%s::integer[]) AND worker = %s"
 _RELEASE_ALL = "UPDATE partition SET worker = NULL WHERE worker = %s"
 _LEAVE = "DELETE FROM worker WHERE id = %s"
@@ -86,9 +95,13 @@ _WORKERS = f"""
 class Membership:
     """See `perdure.persistence.sharing.Membership`."""
 
-    def __init__(self, hub: PostgresHub, lease: float | None, heartbeat: float | None) -> None:
+    def __init__(
+        self, hub: PostgresHub, lease: float | None, heartbeat: float | None, repertoire: str
+    ) -> None:
         self.id = uuid4().hex
         self._hub = hub
+        self._repertoire = repertoire
+        self._repertoires: dict[str, str] = {}
         self._lease = hub.address.lease if lease is None else lease
         self._heartbeat = hub.address.heartbeat if heartbeat is None else heartbeat
         if self._heartbeat * 2 > self._lease:
@@ -105,16 +118,26 @@ class Membership:
 
     def beat(self) -> Roster:
         began = monotonic()
-        renewed = _BEAT, (self.id, self.id, self._name, self._lease)
+        known = self._repertoires
+        renewed = _BEAT, (self.id, self.id, self._name, self._repertoire, self._lease)
+        seen = _ALIVE, (list(known),)
         lapsed, alive, owners, ((lag,),) = self._hub.connections.write(
-            [renewed, (_ALIVE, ()), (_OWNERS, ()), (_LAG, (self.id, self.id))]
+            [renewed, seen, (_OWNERS, ()), (_LAG, (self.id, self.id))]
         )
-        living = [worker for (worker,) in alive]
+        names = {worker: name for worker, name, _ in alive}
+        self._repertoires = {
+            worker: known.get(worker, "") if repertoire is None else repertoire
+            for worker, _, repertoire in alive
+        }
         return Roster(
-            {number: epoch for number, epoch, worker in owners if worker == self.id},
-            [number for number, _, worker in owners if worker not in living],
-            [number for number, _, worker in owners if worker is None],
-            living,
+            {number: epoch for number, epoch, worker, _ in owners if worker == self.id},
+            [number for number, _, worker, _ in owners if worker not in names],
+            [number for number, _, worker, _ in owners if worker is None],
+            list(names),
+            {number: worker for number, _, worker, _ in owners if worker in names},
+            {number: needs for number, _, _, needs in owners if needs},
+            names,
+            self._repertoires,
             bool(lapsed[0][0]),
             lag,
             began,
@@ -129,10 +152,13 @@ class Membership:
         (ours,) = self._hub.connections.write([(_RECLAIM, (self.id,))])
         return dict(ours)
 
-    def release(self, partitions: Collection[int]) -> None:
-        self._hub.connections.write(
-            [(_RELEASE, (list(partitions), self.id))], self._hub.telling(_MEMBERS)
-        )
+    def release(self, partitions: Collection[int], needs: Mapping[int, str] | None = None) -> None:
+        steps: list[Step] = []
+        if needs:
+            found = {str(number): text for number, text in needs.items()}
+            steps.append((_NEED, (orjson.dumps(found).decode(), self.id)))
+        steps.append((_RELEASE, (list(partitions), self.id)))
+        self._hub.connections.write(steps, self._hub.telling(_MEMBERS))
 
     # The thread
 

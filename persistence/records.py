@@ -273,6 +273,14 @@ class Roster:
     """Of the free ones those that their owner gave up by itself."""
     alive: list[str]
     """The ids of all workers with a lease, this one among them, in order."""
+    owners: dict[int, str] = Factory(dict[int, str])
+    """Who owns which partition, as far as they live."""
+    needs: dict[int, str] = Factory(dict[int, str])
+    """Which code partitions are known to need, as `Membership.release` was told; few have any."""
+    names: dict[str, str] = Factory(dict[str, str])
+    """Host and process of the workers with a lease, by id."""
+    repertoires: dict[str, str] = Factory(dict[str, str])
+    """Which code they have, as `SharedStore.enter` was told, by id."""
     lapsed: bool = False
     """Whether the lease of this worker had ended, so that those of others may have too."""
     lag: int = 0

@@ -7,10 +7,12 @@
     Partitions of the dead, and what was released, can be claimed by anybody.
 3.  Messages for actors elsewhere are letters: written by the sender's commit, deleted by the
     receiver's. Those of one worker become visible in the order of their numbers.
-4.  What is heard of others' changes is a hint. It may come late, twice or never.
+4.  Workers say which code they have, and which code partitions need. Both are texts that a store
+    never looks into.
+5.  What is heard of others' changes is a hint. It may come late, twice or never.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeGuard
 
 from .records import Arrivals, Due, Hint, Pending, Roster, WorkerRow
@@ -44,8 +46,8 @@ class Membership(Protocol):
         """New epochs for all that are still this worker's, so that no stray commit can follow."""
         ...
 
-    def release(self, partitions: Collection[int]) -> None:
-        """Let others have these."""
+    def release(self, partitions: Collection[int], needs: Mapping[int, str] | None = None) -> None:
+        """Let others have these, of which some are found to need this code."""
         ...
 
     def watch(self, met: Callable[[Roster], object], told: Told) -> None:
@@ -69,8 +71,13 @@ class SharedStore(Store, Protocol):
         """The partition that an orchestration or entity belongs to."""
         ...
 
-    def enter(self, lease: float | None = None, heartbeat: float | None = None) -> Membership:
-        """Become a worker, which owns nothing yet; in seconds, or as the store's URL says."""
+    def enter(
+        self, lease: float | None = None, heartbeat: float | None = None, repertoire: str = ""
+    ) -> Membership:
+        """Become a worker with this code, which owns nothing yet.
+
+        `lease` and `heartbeat` are in seconds, or as the store's URL says.
+        """
         ...
 
     def recover(self, horizon: int, partitions: Collection[int] | None = None) -> Pending:

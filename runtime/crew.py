@@ -2,6 +2,8 @@
 
 import anyio
 
+from ..actors.app import App
+from ..actors.repertoire import Repertoire, written
 from ..persistence.records import Roster
 from ..persistence.sharing import SharedStore
 from .courier import Courier
@@ -21,11 +23,16 @@ from .timers import Timers
 class Crew:
     """One worker's place among the others; made on the thread of the commits."""
 
-    def __init__(self, store: SharedStore, settings: Settings) -> None:
+    def __init__(self, store: SharedStore, settings: Settings, app: App) -> None:
         self._store = store
         self._settings = settings
-        self._membership = store.enter(settings.worker_lease, settings.worker_heartbeat)
+        # As it is now: what is registered later is not known to the others.
+        repertoire = Repertoire.of(app)
+        self._membership = store.enter(
+            settings.worker_lease, settings.worker_heartbeat, written(repertoire.definitions)
+        )
         self.holdings = Holdings(self._membership.id, store.partitions, store.partition_of)
+        self.holdings.code.own = repertoire
 
     def join(
         self,

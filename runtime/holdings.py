@@ -8,6 +8,7 @@ from ..actors.errors import PerdureError
 from ..actors.messages import Message
 from ..persistence.records import Commit, Letter, Shared
 from .batch import Batch, message_row
+from .code import Code
 
 PartitionOf = Callable[[str], int]
 
@@ -41,6 +42,8 @@ class Holdings:
         self.changes = 0
         """Counts changes of `local`: what was read for others before is not to be used."""
         self._moved = anyio.Event()
+        self.code = Code()
+        """What workers can run."""
         self.accompanied = False
         """Whether other workers are alive, who may wait for what happens here."""
 
@@ -96,6 +99,7 @@ class Holdings:
         """Memory was dropped; what is held is found out anew."""
         self.halt(list(self.local))
         self.epochs, self.joining, self.leaving = {}, {}, frozenset()
+        self.code.missed.clear()
 
     def sealed(self, batch: Batch) -> Commit:
         """The commit of a batch."""

@@ -202,7 +202,7 @@ class Runtime:
         store = self._store
         assert store is not None  # noqa: S101 - it was given, or has just been opened
         if is_shared(store):
-            self._crew = await run_in(writer, partial(Crew, store, self.settings))
+            self._crew = await run_in(writer, partial(Crew, store, self.settings, self.app))
         else:
             self._epoch = await run_in(writer, store.own)
         return store
@@ -246,6 +246,7 @@ class Runtime:
             poster = seams.lane("post")
             self._lanes.append(poster)
             lanes = (writer, loader, reader, poster)
+            restorer.found_elsewhere = crew.holdings.code.found_elsewhere
             way_in = crew.join(gateway, self._partition, self._timers, lanes)
             self._recovery = crew.recovery
         observers = [*self._observers, self._hooks] if self._hooks.lines else [*self._observers]

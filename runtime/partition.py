@@ -234,6 +234,8 @@ class Partition:
     def park(self, slot: Slot, parked: Parked) -> None:
         """Let the actor wait for a mend, visibly."""
         known = slot.parked
+        if self.holdings is not None and slot.actor is not None:
+            parked = self.holdings.code.explained(slot.actor, parked)
         slot.parked = parked
         if known is None or known.message != parked.message:
             logger.warning("%s is parked: %s", slot.id, parked.message)
@@ -245,6 +247,8 @@ class Partition:
         """Let a parked actor try again."""
         if slot.parked is not None:
             slot.parked = None
+            if self.holdings is not None:
+                self.holdings.code.missed.pop(slot.id, None)
             self.show(slot)
             self.queue(slot)
 
@@ -376,6 +380,8 @@ class Partition:
         """Forget these actors, all of whose turns are durable; others run them from now on."""
         for slot in [slot for slot in self.residents.slots.values() if gone(slot.id)]:
             self.residents.drop(slot)
+        if self.holdings is not None:
+            self.holdings.code.forget_those(gone)
         self.activities.cancel_those(gone)
         self.later.forget_those(gone)
         self.redirect(gone)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from attrs import define, evolve
 
@@ -9,11 +10,12 @@ from ..actors.app import App
 from ..actors.damage import is_damaged, legible
 from ..actors.effects import Parked
 from ..actors.entity import Entity, Lock
-from ..actors.errors import HistoryUnreadableError, InstanceIdError
+from ..actors.errors import DefinitionNotFoundError, HistoryUnreadableError, InstanceIdError
 from ..actors.history import ExecutionCompleted, ExecutionRewound, ExecutionStarted, Turn
 from ..actors.identity import is_entity
 from ..actors.messages import Message
 from ..actors.orchestration import Orchestration
+from ..actors.repertoire import Needed
 from ..actors.status import Status
 from ..actors.trail import followed
 from ..actors.wire import UnreadableEventError, read_event, read_events, read_failure, read_notes
@@ -45,6 +47,8 @@ class Restorer:
         self._app = app
         self._settings = settings
         self._new_id = new_id
+        self.found_elsewhere: Callable[[Needed], bool] = lambda _: False
+        """Whether other workers have this code, so that what needs it is not to fail here."""
 
     def actor(self, target: str, stored: Stored) -> Restored:
         """The actor of this id; an entity always has one, an instance that is not there none."""
@@ -55,8 +59,13 @@ class Restorer:
         return self._orchestration(stored.instance, stored.turns)
 
     def check(self, event: ExecutionStarted) -> None:
-        """Raise `DefinitionNotFoundError` when there is no code for this start."""
-        self._app.orchestration_of(event.name, event.version)
+        """Raise `DefinitionNotFoundError` when there is no code for this start anywhere."""
+        try:
+            self._app.orchestration_of(event.name, event.version)
+        except DefinitionNotFoundError:
+            needed = Needed("orchestration", event.name, event.version or "")
+            if not self.found_elsewhere(needed):
+                raise
 
     def new(self, instance_id: str, event: ExecutionStarted) -> Orchestration:
         """An orchestration that is about to begin."""
@@ -80,6 +89,7 @@ class Restorer:
             entity = Entity(target, self._app, self._new_id, self._settings.entity_batch_max)
         except InstanceIdError:
             return Restored(None)
+        entity.found_elsewhere = partial(self._found_elsewhere, Needed.by(entity))
         restored = Restored(entity)
         if row is not None:
             entity.state, entity.updated, restored.updated = row.state, row.updated, row.updated
@@ -89,6 +99,9 @@ class Restorer:
             except (TypeError, ValueError) as error:
                 restored.parked = Parked("unreadable", f"the lock of {target}: {error}")
         return restored
+
+    def _found_elsewhere(self, needed: Needed) -> bool:
+        return self.found_elsewhere(needed)
 
     def _orchestration(self, row: InstanceRow, rows: list[TurnRow]) -> Restored:
         actor = Orchestration(

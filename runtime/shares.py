@@ -1,22 +1,25 @@
 """An even share of a hub's partitions for each of its workers, who come and go.
 
-A heartbeat tells who is alive. Who has more than its share hands some over: their actors take no
+A heartbeat tells who is alive. Who has more than its share, or lacks code that is needed there and
+that others have, hands some over: their actors take no
 more turns, what they did becomes durable, they leave memory, and the partitions are free. Who has
 less claims what is free. Meanwhile everything else goes on.
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 
 from ..actors.errors import StoreError
 from ..persistence.records import Hint, Roster
 from ..persistence.sharing import Membership
+from .apportionment import Apportionment
 from .clock import Bell, Clock
 from .holdings import Holdings
 from .lanes import Lane, loop_door, run_in
 from .lookout import Lookout
+from .misfits import Misfits
 from .partition import Partition
 from .shared_recovery import SharedRecovery
 
@@ -47,7 +50,8 @@ class Shares:
         self._lookout = lookout
         self._clock = clock
         self._lane = lane
-        self._news = Bell()
+        self._news = holdings.code.bell
+        self._misfits = Misfits(holdings, partition.residents)
         self.roster: Roster | None = None
         """As of the last heartbeat."""
 
@@ -56,8 +60,8 @@ class Shares:
         roster: Roster = await run_in(self._lane, self._membership.beat)
         self.roster = roster
         self._holdings.accompanied = len(roster.alive) > 1
-        wanted = self._wanted(roster)
-        if wanted:
+        self._holdings.code.met(roster, self._membership.id)
+        if wanted := self._apportionment(roster).wanted():
             await run_in(self._lane, partial(self._membership.claim, wanted))
         await self._recovery.run()
         post = loop_door()
@@ -79,6 +83,7 @@ class Shares:
     def _met(self, roster: Roster) -> None:
         self.roster = roster
         self._holdings.accompanied = len(roster.alive) > 1
+        self._holdings.code.met(roster, self._membership.id)
         self._news.ring()
 
     async def run(self) -> None:
@@ -95,32 +100,25 @@ class Shares:
             except Exception as error:  # noqa: BLE001 - the next heartbeat may do better
                 logger.warning("cannot see to an even share of the partitions: %s", error)
 
-    def _quota(self, roster: Roster) -> int:
-        share, rest = divmod(self._holdings.size, len(roster.alive))
-        return share + (roster.alive.index(self._membership.id) < rest)
-
-    def _wanted(self, roster: Roster) -> list[int]:
-        """Of what is free as much as is missing; others likely begin elsewhere in the list."""
-        missing = self._quota(roster) - len(roster.owned)
-        # After an outage others may just not have come to their heartbeat yet.
-        free = roster.released if roster.lapsed else roster.free
-        if missing <= 0 or not free:
-            return []
-        begin = roster.alive.index(self._membership.id) * len(free) // len(roster.alive)
-        return [*free[begin:], *free[:begin]][:missing]
+    def _apportionment(self, roster: Roster) -> Apportionment:
+        holdings = self._holdings
+        return Apportionment(holdings.worker, holdings.size, roster, holdings.code)
 
     def _differs(self, roster: Roster) -> bool:
-        holdings = self._holdings
-        return (
+        holdings, fair = self._holdings, self._apportionment(roster)
+        return bool(
             roster.owned != holdings.epochs
-            or len(holdings.epochs) > self._quota(roster)
-            or bool(self._wanted(roster))
+            or fair.surplus(holdings.local, self._misfits.used)
+            or fair.wanted()
+            or self._misfits.due(roster, self._clock.now())
         )
 
     async def _balance(self, roster: Roster) -> None:
         holdings, partition = self._holdings, self._partition
         if partition.down is not None:
             return
+        holdings.code.met(roster, holdings.worker)
+        fair = self._apportionment(roster)
         lost = [n for n, epoch in holdings.epochs.items() if roster.owned.get(n) != epoch]
         if lost:
             # What is being written now may have come before that: nobody knows.
@@ -129,9 +127,12 @@ class Shares:
         if strays := roster.owned.keys() - holdings.epochs.keys():
             # Claimed by a call whose answer was lost.
             await run_in(self._lane, partial(self._membership.release, strays))
-        elif (surplus := len(holdings.local) - self._quota(roster)) > 0:
-            await self._hand_over(frozenset(sorted(holdings.local)[-surplus:]))
-        elif wanted := self._wanted(roster):
+        elif needs := self._misfits.due(roster, self._clock.now()):
+            await self._hand_over(frozenset(needs), needs)
+            self._misfits.gave_up(needs)
+        elif surplus := fair.surplus(holdings.local, self._misfits.used):
+            await self._hand_over(frozenset(surplus))
+        elif wanted := fair.wanted():
             await self._claim(wanted)
 
     async def _claim(self, wanted: Collection[int]) -> None:
@@ -147,6 +148,7 @@ class Shares:
         for number in set(wanted) - claimed.keys():
             holdings.joining.pop(number, None)
         if claimed:
+            self._misfits.taken(claimed, self._clock.now())
             try:
                 await self._recovery.take_in(claimed)
             except Exception as error:
@@ -156,7 +158,9 @@ class Shares:
             self._lookout.look_again()
             logger.info("this worker has taken the partitions %s", sorted(claimed))
 
-    async def _hand_over(self, numbers: frozenset[int]) -> None:
+    async def _hand_over(
+        self, numbers: frozenset[int], needs: Mapping[int, str] | None = None
+    ) -> None:
         holdings, partition = self._holdings, self._partition
         life = partition.life
 
@@ -174,7 +178,7 @@ class Shares:
             return
         partition.let_go(gone)
         holdings.give_up(numbers)
-        await run_in(self._lane, partial(self._membership.release, numbers))
+        await run_in(self._lane, partial(self._membership.release, numbers, needs))
         logger.info("this worker has handed over the partitions %s", sorted(numbers))
 
     async def _let_activities_end(self, gone: Callable[[str], bool]) -> None:

@@ -64,6 +64,24 @@ class TestSharing:
         assert roster.released == roster.free
         assert not roster.lapsed
 
+    def test_a_roster_tells_who_has_which_code(self, open_shared: OpenShared) -> None:
+        first = Worker(open_shared(), 0)
+        second = open_shared().enter(repertoire="some code")
+        second.beat()
+        for _ in range(2):
+            roster = first.membership.beat()
+            assert roster.repertoires == {first.membership.id: "", second.id: "some code"}
+            assert roster.names.keys() == set(roster.alive)
+            assert roster.owners == {0: first.membership.id}
+
+    def test_who_releases_says_what_is_needed(self, open_shared: OpenShared) -> None:
+        first, second = Worker(open_shared(), 0, 1), Worker(open_shared(), 2)
+        first.membership.release([0, 1], {1: "this code", 2: "not its own"})
+        assert second.membership.beat().needs == {1: "this code"}
+        second.membership.claim([1])
+        second.membership.release([1])
+        assert second.membership.beat().needs == {1: "this code"}
+
     def test_leaving_frees_everything(self, open_shared: OpenShared) -> None:
         first, second = Worker(open_shared(), 0, 1), Worker(open_shared())
         first.membership.leave()

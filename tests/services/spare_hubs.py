@@ -35,6 +35,7 @@ class SpareHubs:
             if link.execute("SELECT to_regclass('migration')").fetchone() == (None,):
                 return
             forgotten = "; ".join(map("DELETE FROM {}".format, TABLES))
-            anew = "UPDATE hub SET posted = 0; UPDATE partition SET position = 0, worker = NULL"
+            anew = "UPDATE partition SET position = 0, worker = NULL, needs = ''"
             link.execute(f"{forgotten}; {anew}".encode())
+            link.execute("UPDATE hub SET posted = 0")
             link.execute("UPDATE migration SET version = mod(version, %s)", (UNFINISHED,))
