@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from random import SystemRandom
 from time import monotonic
 from uuid import uuid4
 
@@ -190,7 +191,8 @@ class Membership:
                 if link is not None:
                     link.close()
                 link = None
-                self._left.wait(self._heartbeat / 4)
+                # Shorter by luck: a database that comes back is not to meet all workers at once.
+                self._left.wait(self._heartbeat / 4 * SystemRandom().uniform(0.5, 1))
         if link is not None:
             link.close()
 

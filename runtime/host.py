@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from functools import partial
+from random import SystemRandom
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from ..persistence.opening import checked_place, open_store
 from ..persistence.sharing import is_shared
 from ..persistence.store import Store
 from .activities import Activities
+from .backoff import Backoff
 from .client import Client
 from .clock import Bell, Clock, IdSource, SystemClock, new_id
 from .crew import Crew
@@ -272,12 +274,14 @@ class Runtime:
 
     async def _live(self) -> None:
         """Take turns; when a commit fails, drop memory and recover it from the store."""
-        pause = BACKOFF_FIRST
+        # Who has a store alone meets nobody there, and does the same each time under virtual time.
+        luck = None if self._crew is None else SystemRandom().random
+        backoff = Backoff(BACKOFF_FIRST, BACKOFF_LONGEST, luck)
         while True:
             commits = self._partition.pipeline.commits
             error: BaseException | None = await self._work()
             if self._partition.pipeline.commits > commits:
-                pause = BACKOFF_FIRST
+                backoff.reset()
             while error is not None:
                 self._partition.forget(error)
                 self._recovery.forget()
@@ -288,9 +292,9 @@ class Runtime:
                     raise error
                 logger.error("memory is dropped and recovered from the store: %s", error)
                 if not isinstance(error, ClaimLostError):
-                    await self._sleep(pause)
-                    pause = min(pause * 2, BACKOFF_LONGEST)
+                    await self._sleep(backoff.pause())
                 error = await self._recover()
+            logger.info("memory is recovered from the store, and the work goes on")
 
     async def _work(self) -> BaseException:
         try:

@@ -4,21 +4,20 @@ Many wait at a time, so all looks are one: the rows of all instances and the ans
 that may have something new since the last look, as a hint says or as some time has passed.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
+from random import SystemRandom
 from typing import TypeVar
 
 from attrs import define
 
 from ..persistence.records import InstanceRow
 from ..persistence.sharing import SharedStore
+from .backoff import Backoff, Trouble
 from .clock import Bell, Clock
 from .lanes import Lane, run_in
-
-logger = logging.getLogger("perdure.runtime")
 
 T = TypeVar("T")
 
@@ -89,6 +88,10 @@ class Lookout:
 
     async def run(self) -> None:
         """Look, for ever."""
+        backoff = Backoff(
+            PAUSE_SHORTEST / 1_000_000, PAUSE_LONGEST / 1_000_000, SystemRandom().random
+        )
+        trouble = Trouble(self._clock, "look for what others have done", backoff)
         while True:
             await self._rest()
             due = [wait for wait in self._waits if wait.due]
@@ -97,7 +100,12 @@ class Lookout:
             try:
                 await self._look(due)
             except Exception as error:  # noqa: BLE001 - the next look may do better
-                logger.warning("cannot look for what others have done: %s", error)
+                self._pause = PAUSE_SHORTEST
+                await trouble.meet(error)
+                self.look_again()
+            else:
+                if due:
+                    trouble.end()
 
     async def _rest(self) -> None:
         if not self._waits:

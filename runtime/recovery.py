@@ -12,6 +12,7 @@ from ..actors.orchestration import Orchestration
 from ..actors.wire import UnreadableEventError
 from ..persistence.records import Due, MessageRow, Pending, Stored
 from ..persistence.store import Store
+from .backoff import Backoff, Trouble
 from .clock import Bell, Clock
 from .instruments import Instruments
 from .lanes import Lane, run_in
@@ -25,6 +26,8 @@ from .timers import Timers
 logger = logging.getLogger("perdure.runtime")
 
 LOADED_AT_ONCE = 500
+RAREST = 1.0
+"""So many seconds at most pass between two looks into an inbox that cannot be read."""
 
 
 class Recovery:
@@ -172,6 +175,8 @@ class Recovery:
         """Look for what clients in other processes have sent, for ever."""
         never = Bell()
         version = -1
+        backoff = Backoff(self._poll / 1_000_000, RAREST)
+        trouble = Trouble(self._clock, "look into the inbox", backoff)
         while True:
             await self._clock.wait(never, self._clock.now() + self._poll, background=True)
             if self._partition.down is not None:
@@ -181,7 +186,9 @@ class Recovery:
                 if found != version and await self._fetch_inbox():
                     version = found
             except Exception as error:  # noqa: BLE001 - the next look may do better
-                logger.warning("cannot look into the inbox: %s", error)
+                await trouble.meet(error)
+            else:
+                trouble.end()
 
     async def _fetch_inbox(self) -> bool:
         """Take what is new; returns False when a recovery came in between, which takes it too."""

@@ -1,13 +1,14 @@
 """The way back to memory for one worker among others: for some partitions, and for all it has."""
 
-import logging
 from collections.abc import Callable, Mapping
 from functools import partial
+from random import SystemRandom
 
 import anyio
 
 from ..persistence.records import Arrivals, Due, Letter, MessageRow, Pending
 from ..persistence.sharing import Membership, SharedStore
+from .backoff import Backoff, Trouble
 from .clock import Bell, Clock
 from .holdings import Holdings
 from .lanes import Lane, run_in
@@ -16,8 +17,6 @@ from .partition import Partition
 from .recovery import Recovery
 from .settings import Settings
 from .timers import Timers
-
-logger = logging.getLogger("perdure.runtime")
 
 NOTHING = -(2**62)
 """A position below which no client's message is."""
@@ -132,6 +131,8 @@ class SharedRecovery(Recovery):
     async def poll(self) -> None:
         """Look for what has come, for ever: when that is heard of, and now and then."""
         version = -1
+        backoff = Backoff(self._poll / 1_000_000, UNHEARD, SystemRandom().random)
+        trouble = Trouble(self._clock, "look for what has come", backoff)
         while True:
             pause = max(self._poll, round(UNHEARD * 1_000_000))
             heard = self._membership.hears
@@ -143,10 +144,12 @@ class SharedRecovery(Recovery):
                 if heard and self._clock.now() < until:
                     await self.fetch()
                 elif (found := await run_in(self._lane, self._store.version)) != version:
-                    version = found
                     await self.fetch()
+                    version = found
             except Exception as error:  # noqa: BLE001 - the next look may do better
-                logger.warning("cannot look for what has come: %s", error)
+                await trouble.meet(error)
+            else:
+                trouble.end()
 
     async def fetch(self) -> None:
         """Bring in what has come up to now for partitions that run here."""
