@@ -22,8 +22,16 @@ def conditions(
             *between("completed", query.completed_from, query.completed_to),
             *(tagged(key, value) for key, value in query.tags),
             *([] if query.parent_id is None else [("parent_id = ?", (query.parent_id,))]),
+            *_of_version(query.version, stored_name),
         ]
     )
+
+
+def _of_version(version: str | None, stored_name: Callable[[str], str]) -> Iterator[Condition]:
+    if version:
+        yield "version = ?", (stored_name(version),)
+    elif version is not None:
+        yield "version IS NULL", ()
 
 
 def joined(conditions: Iterable[Condition]) -> tuple[str, list[object]]:

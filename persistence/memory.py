@@ -408,4 +408,5 @@ def _matches(row: InstanceRow, query: Query) -> bool:
         and _within(row.completed, query.completed_from, query.completed_to)
         and all(row.tags.get(key) == value for key, value in query.tags)
         and query.parent_id in (None, row.parent_id)
+        and query.version in (None, row.version or "")
     )

@@ -324,6 +324,8 @@ class Query:
     tags: tuple[tuple[str, str], ...] = ()
     """All of these pairs."""
     parent_id: str | None = None
+    version: str | None = None
+    """Empty for those that were started without one."""
 
 
 Row = TypeVar("Row")

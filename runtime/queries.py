@@ -118,11 +118,15 @@ class Queries:
         completed_to: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         parent_instance_id: str | None = None,
+        version: str | None = None,
         page_size: int = PAGE_SIZE,
         continuation_token: str | None = None,
         show_payloads: bool = True,
     ) -> InstancePage:
-        """Matching orchestrations by creation; every page but the last has `page_size` of them."""
+        """Matching orchestrations by creation; every page but the last has `page_size` of them.
+
+        An empty `version` is that of instances which were started without one.
+        """
         wanted = _query(
             statuses,
             names,
@@ -130,6 +134,7 @@ class Queries:
             (created_from, created_to, completed_from, completed_to),
             tags,
             parent_instance_id,
+            version,
         )
         check_page(page_size, continuation_token)
         page = await self.gateway.read(
@@ -162,10 +167,12 @@ class Queries:
         completed_to: datetime | None = None,
         tags: Mapping[str, str] | None = None,
         parent_instance_id: str | None = None,
+        version: str | None = None,
     ) -> dict[Status, int]:
         """How many orchestrations match, by status; takes the filters of `query`."""
         times = (created_from, created_to, completed_from, completed_to)
-        wanted = _query(statuses, names, instance_id_prefix, times, tags, parent_instance_id)
+        prefix, parent = instance_id_prefix, parent_instance_id
+        wanted = _query(statuses, names, prefix, times, tags, parent, version)
         return await self.gateway.read(lambda store: store.count(wanted))
 
     async def workers(self) -> list[WorkerStatus]:
@@ -293,7 +300,10 @@ def _query(
     times: tuple[datetime | None, datetime | None, datetime | None, datetime | None],
     tags: Mapping[str, str] | None,
     parent_id: str | None,
+    version: str | None,
 ) -> Query:
+    if version is not None:
+        check_text("version", version)
     check_text("instance_id_prefix", prefix)
     created_from, created_to, completed_from, completed_to = map(optional_micros, times)
     return Query(
@@ -306,4 +316,5 @@ def _query(
         completed_to,
         tuple(checked_tags(tags).items()),
         parent_id,
+        version,
     )

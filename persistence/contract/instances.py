@@ -92,6 +92,9 @@ class TestInstances:
             (Query(tags=(("x", "team"),)), []),
             (Query(parent_id="a1"), ["a2"]),
             (Query(parent_id="a1", names=frozenset({"hello"})), []),
+            (Query(version="2"), ["bb"]),
+            (Query(version=""), ["a1", "a2", "b%", "c\U0010ffffd"]),
+            (Query(version="1"), []),
         ],
     )
     def test_every_field_narrows_a_query(

@@ -15,6 +15,7 @@ from . import (
     checking,
     copies,
     doctor,
+    draining,
     entities,
     gantt,
     looking,
@@ -114,6 +115,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., Any]]] = {
         "rewind": steering.rewind,
         "restart": steering.restart,
         "purge": purging.purge,
+        "drain": draining.drain,
     },
     "Care": {
         "doctor": doctor.doctor,

@@ -154,6 +154,8 @@ class HttpTarget:
 
     async def count(self, filters: Filters) -> dict[Status, int]:
         """How many match, by status."""
+        if filters.version is not None:
+            raise NotOverHttpError("count by version")
         params = await self._understood("GET", "/counts", _params(filters))
         answer = await self._ask("GET", "/counts", params=params)
         counts: dict[str, int] = answer.json()["runtimeStatus"]

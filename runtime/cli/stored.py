@@ -98,7 +98,7 @@ class StoreTarget:
 
     async def count(self, filters: Filters) -> dict[Status, int]:
         """How many match, by status."""
-        return await self._client.count(**_wanted(filters))
+        return await self._client.count(**_wanted(filters), version=filters.version)
 
     async def raise_event(self, instance_id: str, name: str, data: Any) -> None:
         """Raise an external event."""

@@ -37,6 +37,7 @@ class Filters:
     completed_to: datetime | None = None
     tags: dict[str, str] | None = None
     parent: str | None = None
+    version: str | None = None
 
     def __bool__(self) -> bool:
         return any(asdict(self, recurse=False).values())

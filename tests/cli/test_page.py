@@ -111,6 +111,7 @@ def test_shapes_are_those_of_the_page(
         "import": ["import", f"{copy}.jsonl", "--store", f"{copy}.db"],
         "move": ["move", f"{copy}.db", f"{copy}-moved.db"],
         "purge": ["purge", "--all", "--yes"],
+        "drained": ["drain", "fails"],
         "worker": ["workers"],
         "figures": ["bench", "shop:app", "nothing", "--count", "1"],
     }
