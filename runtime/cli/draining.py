@@ -52,8 +52,7 @@ async def drain(
             left = await _wait(session, target, wanted, what, left, timeout)
     if left:
         raise TimeoutError(
-            f"{left} instances of {what} are unfinished: `perdure list` shows them, `perdure why` "
-            "what each waits for"
+            f"{_line(left, what)}: `perdure list` shows them, `perdure why` what each waits for"
         )
     if not session.printer.as_json:
         session.printer.text(f"no instance of {what} is unfinished")
@@ -84,7 +83,7 @@ async def _count(
 
 
 def _line(left: int, what: str) -> str:
-    return f"{left} instances of {what} are unfinished"
+    return f"unfinished instances of {what}: {left} left"
 
 
 def _told(name: str | None, version: str | None) -> str:

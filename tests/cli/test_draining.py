@@ -11,6 +11,7 @@ from perdure.cli.stored import StoreTarget
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.sqlite import SQLiteStore
 
+WAY_ON = "`perdure list` shows them, `perdure why` what each waits for"
 ROWS = [
     instance("a", name="order", version="1"),
     instance("b", name="order", version="1", status=Status.SUSPENDED),
@@ -55,8 +56,8 @@ def test_what_is_unfinished_is_counted(
     perdure: Any, filled: Path, which: list[str], left: int
 ) -> None:
     said = perdure.refused(5, "drain", *which, "--timeout", "0")
-    assert f"perdure: {left} instances of" in said
-    assert "are unfinished: `perdure list` shows them" in said
+    assert said.startswith("perdure: unfinished instances of ")
+    assert f": {left} left: `perdure list` shows them" in said
 
 
 def test_a_version_that_has_ended_is_drained(perdure: Any, filled: Path) -> None:
@@ -69,11 +70,10 @@ def test_a_version_that_has_ended_is_drained(perdure: Any, filled: Path) -> None
 
 def test_a_timeout_tells_what_is_left(perdure: Any, filled: Path) -> None:
     code, out, errors = perdure.run("drain", "label", "--timeout", "0.01", "--json")
-    assert (code, out) == (5, '{"unfinished": 1, "runtimeStatus": {"Running": 1}}\n')
+    assert (code, out) == (5, '{"unfinished":1,"runtimeStatus":{"Running":1}}\n')
     assert errors.splitlines() == [
         f"perdure: no runtime runs {filled}: it goes on when one does (`perdure run`)",
-        "perdure: 1 instances of label are unfinished: `perdure list` shows them, `perdure why` "
-        "what each waits for",
+        f"perdure: unfinished instances of label: 1 left: {WAY_ON}",
     ]
 
 
