@@ -30,9 +30,8 @@ def filled(path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def raising(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once somebody has begun to wait, the instances x and y get what they wait for."""
+def go_on_once_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a command has begun to wait, the instances x and y get what they wait for."""
 
     async def absence(target: StoreTarget) -> None:
         for instance_id in ("x", "y"):
@@ -77,10 +76,13 @@ def test_a_timeout_tells_what_is_left(perdure: Any, filled: Path) -> None:
     ]
 
 
-def test_draining_waits_until_none_is_left(perdure: Any, hub: Any, raising: None) -> None:
+def test_draining_waits_until_none_is_left(
+    perdure: Any, hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("x", "y"):
         perdure("start", "waits", "--id", name)
         hub.until(name, Status.RUNNING)
+    go_on_once_awaited(monkeypatch)
     shown = perdure.json("drain", "waits", "--timeout", "30")
     assert shown[0] == {"unfinished": 2, "runtimeStatus": {"Running": 2}}
     assert shown[-1] == {"unfinished": 0, "runtimeStatus": {}}
