@@ -8,11 +8,12 @@ from urllib.parse import unquote
 
 from attrs import frozen
 from starlette.datastructures import Headers, QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from perdure.http.intake import Intake
 from perdure.http.keys import shown_keys
 from perdure.runtime.check_status import forwarded
 
@@ -116,9 +117,12 @@ class HttpTriggers:
         if scope["type"] != "http":
             await WebSocketClose()(scope, receive, send)
             return
-        request = Request(scope, receive)
-        response = await self._answer(request)
-        await response(scope, receive, send)
+        intake = Intake(receive, BODY_BYTES_MAX)
+        try:
+            response = await self._answer(Request(scope, intake))
+        except ClientDisconnect:
+            return
+        await intake.answer(response, scope, send)
 
     async def _answer(self, request: Request) -> Response:
         found = self._find(request.method, _path(request.scope))

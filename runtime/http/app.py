@@ -124,11 +124,7 @@ class Desk:
         except Exception as error:  # noqa: BLE001 - every error has an answer
             code, document = refuse(error, show_stacks=self.service.show_stacks)
             response = json_answer(document, code)
-        kept = await intake.drain(request.headers.get("content-length", "0"))
-        # Later versions of HTTP forbid the header; they end one request without the others.
-        if not kept and scope.get("http_version", "1.1").startswith("1"):
-            response.headers["Connection"] = "close"
-        await response(scope, intake, send)
+        await intake.answer(response, scope, send)
 
     async def _answer(self, request: Request) -> Response:
         access, key = self._admit(request)

@@ -29,6 +29,9 @@ BACKLOG = 2_048
 """Connections that wait to be taken; those beyond are tried again after seconds by their hosts."""
 LAST_PORT = 65535
 GRACEFUL_SECONDS = 3.0
+KEEP_ALIVE_SECONDS = 75.0
+"""Longer than callers keep a connection that nothing uses (httpx 5 seconds, aiohttp 15), so that
+none is closed here while the next request is on its way."""
 
 
 async def serve(
@@ -100,6 +103,7 @@ def _config(listener: socket.socket, graceful_timeout: float) -> Config:
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = BACKLOG
     config.graceful_timeout = graceful_timeout
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     config.include_server_header = False
     config.accesslog = None
     config.errorlog = logger

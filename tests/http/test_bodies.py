@@ -61,7 +61,7 @@ class Endless(httpx.AsyncByteStream):
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/orchestrators/echoes"])
-@pytest.mark.parametrize("content", [b"x" * 1_800, Endless()], ids=["announced", "endless"])
+@pytest.mark.parametrize("content", [b"x" * 18_000, Endless()], ids=["announced", "endless"])
 async def test_too_large_bodies_end_the_connection(
     runtime: Runtime, path: str, content: Any
 ) -> None:
@@ -72,6 +72,18 @@ async def test_too_large_bodies_end_the_connection(
         answer = await http.send(request)
         assert answer.status_code == (404 if path == "/nowhere" else 413)
         assert answer.headers["connection"] == "close"
+
+
+async def test_who_still_sends_gets_the_answer(runtime: Runtime, serving: Serving) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        for _ in range(50):
+            yield b"x" * 100_000
+
+    async with serving(management_site(runtime)) as http:
+        for content in (b"x" * 5_000_000, body(), b"x" * 40_000_000):
+            answer = await http.post("/orchestrators/echoes", content=content)
+            assert answer.status_code == 413
+            assert "connection" not in answer.headers
 
 
 def _sent(content: Any) -> dict[str, Any]:

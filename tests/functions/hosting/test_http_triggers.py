@@ -127,6 +127,16 @@ async def test_only_its_methods_and_routes_lead_to_it(hosting: Hosting, written:
             assert (await http.request(method, path)).status_code == 404
 
 
+async def test_refused_bodies_leave_the_connection_usable(
+    hosting: Hosting, written: Written
+) -> None:
+    async with hosting(written(HEAD + ANSWERS)) as http:
+        for path in ("/api/nowhere", "/api/only") * 4:
+            answer = await http.post(path, content=b"x" * 3_000_000)
+            assert answer.status_code == 404
+            assert "connection" not in answer.headers
+
+
 async def test_the_prefix_of_routes_can_be_set(hosting: Hosting, written: Written) -> None:
     extensions = {"http": {"routePrefix": ""}}
     async with hosting(written(HEAD + ANSWERS, extensions=extensions)) as http:
