@@ -66,7 +66,7 @@ class Lock:
         return cls(*orjson.loads(text))
 
 
-def _nowhere() -> bool:
+def _nowhere(_: str) -> bool:
     return False
 
 
@@ -83,7 +83,7 @@ class Entity:
     lock: Lock | None = None
     updated: int = 0
     inbox: deque[Message] = Factory(deque[Message])
-    found_elsewhere: Callable[[], bool] = _nowhere
+    found_elsewhere: Callable[[str], bool] = _nowhere
     """Whether others have the code that is missing here, so that nothing is refused for that."""
     entity_id: EntityId = field(init=False)
     _live: Any = None
@@ -244,7 +244,7 @@ class Entity:
         try:
             return self.app.entity_of(self.entity_id.name)
         except DefinitionNotFoundError as error:
-            if self.state is None and not self.found_elsewhere():
+            if self.state is None and not self.found_elsewhere(self.entity_id.name):
                 raise
             raise _Unreadable(Parked("missing definition", str(error))) from error
 

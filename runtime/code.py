@@ -59,7 +59,7 @@ class Code:
         if not having:
             return evolve(parked, message=f"{parked.message}; no other worker has it")
         self.bell.ring()
-        whose = f"which goes to a worker that has it: {', '.join(having)}"
+        whose = f"its partition goes to a worker that has it: {', '.join(having)}"
         return evolve(parked, message=f"{parked.message}; {whose}")
 
     def forget_those(self, gone: Callable[[str], bool]) -> None:

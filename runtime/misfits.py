@@ -6,7 +6,7 @@
     keeps the partition for a while, which doubles, so that they do not pass it on for ever.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
 from ..actors.entity import Entity
@@ -17,6 +17,8 @@ from .residents import Residents
 
 STAY = 5_000_000
 STAY_MAX = 300_000_000
+TURNS_MAX = 10
+"""After so many a turn is as long as it gets."""
 
 
 class Misfits:
@@ -26,7 +28,8 @@ class Misfits:
         self._holdings = holdings
         self._residents = residents
         self._since: dict[int, int] = {}
-        self._stays: defaultdict[int, int] = defaultdict(lambda: STAY)
+        self._turns: Counter[int] = Counter()
+        """How often a partition went to others."""
 
     def taken(self, numbers: Iterable[int], now: int) -> None:
         """These are here since now."""
@@ -40,8 +43,7 @@ class Misfits:
 
     def gave_up(self, numbers: Iterable[int]) -> None:
         """These have gone to others; should they come back, they stay longer."""
-        for number in numbers:
-            self._stays[number] = min(self._stays[number] * 2, STAY_MAX)
+        self._turns.update(numbers)
 
     def used(self) -> dict[int, set[Needed]]:
         """What the actors in memory need, by partition."""
@@ -55,13 +57,15 @@ class Misfits:
     def _missed(self) -> dict[int, set[Needed]]:
         """What parked actors need that others have, by partition."""
         holdings = self._holdings
+        code = holdings.code
+        there = {needed for needed in set(code.missed.values()) if code.found_elsewhere(needed)}
         missed: defaultdict[int, set[Needed]] = defaultdict(set)
-        for actor_id, needed in list(holdings.code.missed.items()):
+        for actor_id, needed in list(code.missed.items()):
             slot = self._residents.slots.get(actor_id)
             if slot is not None and slot.parked is None:
                 # It was terminated, or begun anew, meanwhile.
-                del holdings.code.missed[actor_id]
-            elif holdings.has(actor_id) and holdings.code.found_elsewhere(needed):
+                del code.missed[actor_id]
+            elif needed in there and holdings.has(actor_id):
                 missed[holdings.number_of(actor_id)].add(needed)
         return missed
 
@@ -76,7 +80,10 @@ class Misfits:
         if any(code.can(name, missed | before) for name in others):
             return missed | before
         # Nobody has it all.
-        stayed = now - self._since.get(number, 0)
-        if stayed < self._stays[number]:
+        turns = self._turns[number]
+        if now - self._since.get(number, 0) < min(STAY << min(turns, TURNS_MAX), STAY_MAX):
             return set()
-        return {min(missed)} if not any(code.can(n, missed) for n in others) else missed
+        if any(code.can(name, missed) for name in others):
+            return missed
+        # Each time for another one, so that nobody is left out for good.
+        return {sorted(missed)[turns % len(missed)]}

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from attrs import define, evolve
 
@@ -89,7 +88,7 @@ class Restorer:
             entity = Entity(target, self._app, self._new_id, self._settings.entity_batch_max)
         except InstanceIdError:
             return Restored(None)
-        entity.found_elsewhere = partial(self._found_elsewhere, Needed.by(entity))
+        entity.found_elsewhere = self._entity_elsewhere
         restored = Restored(entity)
         if row is not None:
             entity.state, entity.updated, restored.updated = row.state, row.updated, row.updated
@@ -100,8 +99,8 @@ class Restorer:
                 restored.parked = Parked("unreadable", f"the lock of {target}: {error}")
         return restored
 
-    def _found_elsewhere(self, needed: Needed) -> bool:
-        return self.found_elsewhere(needed)
+    def _entity_elsewhere(self, name: str) -> bool:
+        return self.found_elsewhere(Needed("entity", name))
 
     def _orchestration(self, row: InstanceRow, rows: list[TurnRow]) -> Restored:
         actor = Orchestration(

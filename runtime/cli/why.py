@@ -197,7 +197,8 @@ def _mend(waiting: Waiting, instance_id: str, _: Printer) -> str:
 
 
 def _definition(waiting: Waiting, _: str, __: Printer) -> str:
-    return f"code for {waiting.name}: {waiting.detail or 'it is not registered'}; deploy it"
+    detail = waiting.detail or "it is not registered"
+    return f"code for {waiting.name}: {detail}; it goes on where that is deployed"
 
 
 _EXPLAINED: dict[str, Callable[[Waiting, str, Printer], str]] = {
