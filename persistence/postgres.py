@@ -141,7 +141,8 @@ class PostgresStore:
         """Why, now that the transaction is undone: a stale owner, a lost claim, or a double."""
         if commit.shared is not None and (lost := self._lost(commit.shared.epochs)):
             return StaleOwnerError(
-                f"{self.location}: other workers have taken over the partitions {lost}"
+                f"{self.location}: other workers have taken over the partitions "
+                f"{sorted(lost)}: the lease of this one had ended"
             )
         ((epoch,),) = self._ask(_EPOCHS, self._bound)
         if commit.shared is None and epoch != commit.epoch:

@@ -67,12 +67,16 @@ def _row(found: dict[str, Any]) -> list[str]:
         _numbers(found["partitions"]),
         "" if found["lag"] is None else str(found["lag"]),
         _seconds(found["silentSeconds"]),
-        _seconds(found["leaseSeconds"]),
+        _lease(found["leaseSeconds"]),
     ]
 
 
 def _seconds(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.1f} s"
+
+
+def _lease(seconds: float | None) -> str:
+    return "ended" if seconds is not None and seconds <= 0 else _seconds(seconds)
 
 
 def _numbers(numbers: list[int] | None) -> str:

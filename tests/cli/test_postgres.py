@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, me
 from perdure.persistence.opening import open_store
 from perdure.persistence.postgres_address import read_address
 from perdure.persistence.records import TimerRow
+from perdure.persistence.sharing import is_shared
 
 CHECKS = ["server", "settings", "transactions", "schema", "contents",
           "owner", "parked", "overdue", "locks", "replies"]  # fmt: skip
@@ -98,6 +100,17 @@ def test_workers_are_listed_with_their_partitions(perdure: Any, running: Runtime
     assert f"pid {os.getpid()}" in worker["name"]
     shown = perdure("workers").splitlines()[2]
     assert "0-31" in shown
+
+
+def test_a_killed_worker_has_an_ended_lease(perdure: Any, empty: str) -> None:
+    with closing(open_store(empty)) as store:
+        assert is_shared(store)
+        store.enter(0.002, 0.001).beat()
+        # Closing it would leave in order.
+        (worker,) = perdure.json("workers")
+        assert not worker["alive"]
+        assert worker["leaseSeconds"] < 0
+        assert perdure("workers").splitlines()[2].rstrip().endswith("ended")
 
 
 def test_workers_of_a_service_are_the_same(
