@@ -17,7 +17,7 @@ from anyio.abc import SocketAttribute, SocketStream
 from anyio.streams.buffered import BufferedByteReceiveStream
 from attrs import define
 
-from perdure import App, Client, EntityContext, Runtime
+from perdure import App, Client, EntityContext, PerdureError, Runtime
 
 app = App("cache")
 LINE_BYTES_MAX = 1_000
@@ -57,10 +57,15 @@ async def answer(client: Client, line: str) -> str:
 async def converse(client: Client, stream: SocketStream) -> None:
     lines = BufferedByteReceiveStream(stream)
     async with stream:
-        with suppress(anyio.IncompleteRead, anyio.DelimiterNotFound):
+        # Who hangs up ends this conversation, and not the service.
+        with suppress(anyio.IncompleteRead, anyio.DelimiterNotFound, anyio.BrokenResourceError):
             while True:
                 line = await lines.receive_until(b"\n", LINE_BYTES_MAX)
-                await stream.send(f"{await answer(client, line.decode())}\n".encode())
+                try:
+                    said = await answer(client, line.decode())
+                except (UnicodeDecodeError, PerdureError) as error:
+                    said = f"no: {error}"
+                await stream.send(f"{said}\n".encode())
 
 
 async def main(port: int) -> None:

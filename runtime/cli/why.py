@@ -1,6 +1,7 @@
 """`perdure why`: what an instance waits for, and what that waits for in turn."""
 
 from collections.abc import Callable
+from shlex import quote
 from typing import Any
 
 from attrs import Factory, define, field
@@ -161,7 +162,8 @@ def _timer(waiting: Waiting, _: str, printer: Printer) -> str:
 
 
 def _event(waiting: Waiting, instance_id: str, _: Printer) -> str:
-    return f"event {waiting.name}: `perdure raise {instance_id} {waiting.name} DATA` brings it"
+    words = f"{quote(instance_id)} {quote(waiting.name)}"
+    return f"event {waiting.name}: `perdure raise {words} DATA` brings it"
 
 
 def _child(waiting: Waiting, _: str, printer: Printer) -> str:
@@ -188,11 +190,11 @@ def _start(waiting: Waiting, _: str, printer: Printer) -> str:
 
 
 def _resume(_: Waiting, instance_id: str, __: Printer) -> str:
-    return f"being resumed: `perdure resume {instance_id}`"
+    return f"being resumed: `perdure resume {quote(instance_id)}`"
 
 
 def _mend(waiting: Waiting, instance_id: str, _: Printer) -> str:
-    fix = f"deploy code that fits its history, then `perdure resume {instance_id}`"
+    fix = f"deploy code that fits its history, then `perdure resume {quote(instance_id)}`"
     return f"code that fits: {waiting.detail}; {fix}"
 
 

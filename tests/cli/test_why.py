@@ -34,6 +34,11 @@ def test_an_event_is_named_with_its_command(perdure: Any, hub: Any) -> None:
     assert (reason["kind"], reason["name"], reason["because"]) == ("event", "go", None)
 
 
+def test_commands_quote_ids_with_spaces(perdure: Any, hub: Any) -> None:
+    running(perdure, hub, "waits", id="two words")
+    assert "`perdure raise 'two words' go DATA` brings it" in perdure("why", "two words")
+
+
 def test_a_timer_is_told_with_its_time(perdure: Any, hub: Any) -> None:
     running(perdure, hub, "sleeps")
     (reason,) = reasons(perdure, "x")

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -172,6 +173,22 @@ def test_stopping_waits_for_a_running_activity(tmp_path: Path) -> None:
         where = where.copy_with(port=httpx.URL(service.place).port)
         # Begun again, it would wait for a reader.
         status_when(web, str(where), waits_for_the_boss)
+        service.stop()
+
+
+def test_a_rude_caller_does_not_end_the_cache(tmp_path: Path) -> None:
+    with running(tmp_path, CACHE, "0") as service:
+        place = ("127.0.0.1", int(service.place))
+        with socket.create_connection(place, timeout=20) as connection:
+            connection.sendall(b"get tea\n" * 100)
+            # Closing resets the connection at once.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with socket.create_connection(place, timeout=20) as connection:
+            connection.sendall(b"get \xff\n")
+            assert connection.recv(100).startswith(b"no: ")
+        forever = f"set tea green {'9' * 400}"
+        said = asked(service.place, forever, "get a/b", "set tea green 90")
+        assert (said[0][:4], said[2]) == ("no: ", "kept")
         service.stop()
 
 
