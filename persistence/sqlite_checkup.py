@@ -72,6 +72,17 @@ def examine(path: Path, now: int) -> Checkup:
     )
 
 
+_DAMAGED = (StoreCorruptError, "it is damaged or no database: restore a backup")
+_REFUSALS: dict[int, tuple[type[StoreError], str]] = {
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_CANTOPEN: (
+        StoreError,
+        "let this process read it and write in its folder, or copy it to another folder",
+    ),
+}
+
+
 @contextmanager
 def _opened(path: Path) -> Generator[sqlite3.Connection]:
     try:
@@ -83,9 +94,7 @@ def _opened(path: Path) -> Generator[sqlite3.Connection]:
         advice = "it is damaged: restore a backup"
         raise StoreCorruptError(f"{path}: {advice} ({error})") from error
     except sqlite3.DatabaseError as error:
-        damaged = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
-        kind = StoreCorruptError if damaged else StoreError
-        advice = "it is damaged or no database: restore a backup" if damaged else "SQLite refused"
+        kind, advice = _REFUSALS.get(error.sqlite_errorcode & 0xFF, (StoreError, "SQLite refused"))
         raise kind(f"{path}: {advice} ({error})") from error
 
 

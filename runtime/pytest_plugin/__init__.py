@@ -5,7 +5,10 @@ test asks for the fixture. It is a package of its own for the same reason: `impo
 for free.
 """
 
-from collections.abc import Awaitable, Callable
+import argparse
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +22,7 @@ __all__ = ["crash_points", "pytest_addoption", "pytest_terminal_summary"]
 OPTION = "--perdure-crash-points"
 PROPERTY = "perdure_crash_points"
 NONE, ALL = "none", "all"
+WHICH = re.compile(r"all|none|[0-9]+|(before-commit|after-commit|start|end)-[0-9]+")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,16 +30,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.getgroup("perdure").addoption(
         OPTION,
         default=ALL,
+        type=_which,
         metavar="WHICH",
         help="at which moments the fixture crash_points lets the process die: all (default), none, "
         "a number of them, or one by its name, such as after-commit-7",
     )
 
 
+def _which(given: str) -> str:
+    if not WHICH.fullmatch(given):
+        raise argparse.ArgumentTypeError(
+            f"there are no crash points {given!r}: it is all, none, a number, or a name such as "
+            "before-commit-1, after-commit-7, start-2 or end-2"
+        )
+    return given
+
+
 @pytest.fixture
 def crash_points(
     request: pytest.FixtureRequest,
-) -> "Callable[..., Awaitable[CrashReport]]":
+) -> "Iterator[Callable[..., Awaitable[CrashReport]]]":
     """Run a scenario once undisturbed, and once with a crash at each moment that matters.
 
     `await crash_points(app, scenario)` takes what `perdure.testing.crash_everywhere` takes.
@@ -62,7 +76,20 @@ def crash_points(
         request.node.user_properties.append((PROPERTY, _told(report)))
         return report
 
-    return run
+    asked: list[Coroutine[Any, Any, CrashReport]] = []
+
+    def ask(
+        app: "App", scenario: "Callable[[Environment], Awaitable[Any]]", **options: Any
+    ) -> "Awaitable[CrashReport]":
+        asked.append(run(app, scenario, **options))
+        return asked[-1]
+
+    yield ask
+    forgotten = [trial for trial in asked if inspect.getcoroutinestate(trial) == "CORO_CREATED"]
+    for trial in forgotten:
+        trial.close()
+    if forgotten:
+        pytest.fail("nothing was tried: the test has to be async, and to `await crash_points(...)`")
 
 
 def _told(report: "CrashReport") -> str:

@@ -104,8 +104,20 @@ def test_no_point_and_a_few_can_be_chosen(suite: Path) -> None:
 
 
 def test_an_unknown_point_is_named(suite: Path) -> None:
-    told = run(suite, "--perdure-crash-points", "after-lunch", "-k", "asyncio and delivery")
-    assert "there is no crash point 'after-lunch'; there are before-commit-1 to " in told
+    told = run(suite, "--perdure-crash-points", "end-99", "-k", "asyncio and delivery")
+    assert "there is no crash point 'end-99'; there are before-commit-1 to " in told
+
+
+def test_what_names_no_points_is_refused(suite: Path) -> None:
+    told = run(suite, "--perdure-crash-points", "after-lunch")
+    assert "there are no crash points 'after-lunch': it is all, none, a number, or a name" in told
+
+
+def test_a_trial_nobody_awaits_is_told(suite: Path) -> None:
+    text = suite.read_text("utf-8")
+    suite.write_text(f"{text}\n\ndef test_forgotten(crash_points):\n    crash_points(app, None)\n")
+    told = run(suite, "-k", "forgotten")
+    assert "nothing was tried: the test has to be async, and to `await crash_points(...)`" in told
 
 
 def test_workers_of_xdist_report_too(suite: Path) -> None:

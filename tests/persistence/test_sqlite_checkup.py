@@ -133,6 +133,13 @@ def test_other_files_are_no_stores(path: Path) -> None:
         schema_version(path)
 
 
+def test_what_cannot_be_opened_says_the_way_out(path: Path) -> None:
+    SQLiteStore(path).close()
+    Path(f"{path}-wal").mkdir()  # as on a read-only disk: SQLite cannot make its files there
+    with pytest.raises(StoreError, match="write in its folder, or copy it to another folder"):
+        examine(path, NOW)
+
+
 def test_damage_is_found_page_by_page(path: Path) -> None:
     owner = Owner(SQLiteStore(path))
     owner.keep(*(instance(f"i{n}", input="x" * 3_000) for n in range(50)))

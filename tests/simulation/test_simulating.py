@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -142,3 +143,75 @@ def test_a_stand_in_is_simulated_like_an_activity() -> None:
 def test_an_opaque_entity_is_not_decided() -> None:
     report = simulate(bank, move_money, seeds=3, opaque=[Account])
     assert any("opaque" in text for text in report.undecided)
+
+
+slow = App("slow")
+
+
+@slow.orchestration
+async def long(ctx: OrchestrationContext) -> None:
+    await ctx.create_timer(3600)
+
+
+async def two_long_ones(client: Client, _: Chances) -> None:
+    for _number in range(2):
+        await (await client.start_new(long)).result()
+
+
+async def everybody_was_served(ended: Ended) -> None:
+    assert not ended.unfinished
+
+
+def test_what_comes_late_is_taken_too() -> None:
+    """The second one is asked for when all else is at rest, maybe while the store is slow."""
+    simulate(slow, two_long_ones, seeds=40, faults=Faults.none(), check=everybody_was_served)
+
+
+async def fails(client: Client, _: Chances) -> None:
+    await client.count()
+    raise KeyError("lost")
+
+
+async def sleeps(client: Client, _: Chances) -> None:
+    await client.count()
+    await anyio.sleep_forever()
+
+
+def test_clients_that_never_end_are_counted() -> None:
+    report = simulate(slow, [sleeps, two_long_ones], seeds=2, faults=Faults.none())
+    assert str(report).endswith("2 clients still waited in the end")
+
+
+def test_it_says_where_a_client_raised() -> None:
+    with pytest.raises(SimulationFailure) as caught:
+        simulate(slow, fails, seeds=1, faults=Faults.none())
+    line = fails.__code__.co_firstlineno + 2
+    assert caught.value.problems == [f"a client raised KeyError: 'lost', at {__file__}:{line}"]
+    assert any("client 0   raises KeyError: 'lost'" in said for said in caught.value.trace)
+
+
+def test_a_trace_tells_operations_and_outcomes() -> None:
+    with pytest.raises(SimulationFailure) as caught:
+        simulate(shop, [buy, buy], seeds=200, check=never_oversold)
+    trace = "\n".join(caught.value.trace)
+    assert "turn of @stock@books: EntityOperationCalled take 0" in trace
+    assert "EntityOperationCompleted -1" in trace
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "told"),
+    [
+        ({"seeds": 0}, ValueError, "seeds must be at least 1, not 0"),
+        ({"seconds": float("nan")}, ValueError, "seconds must be more than 0, not nan"),
+        ({"scenario": []}, ValueError, "there is no scenario"),
+        ({"scenario": [3]}, TypeError, "a scenario is `async def"),
+        ({"activities_max": -1}, ValueError, "activities_max must be at least 1"),
+        ({"activites_max": 1}, TypeError, "did you mean 'activities_max'"),
+    ],
+)
+def test_what_cannot_be_run_is_refused(
+    wrong: dict[str, Any], error: type[Exception], told: str
+) -> None:
+    given: dict[str, Any] = {"scenario": two_long_ones, **wrong}
+    with pytest.raises(error, match=told):
+        simulate(slow, **given)

@@ -2,8 +2,10 @@
 
 import logging
 import random
+import traceback
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from attrs import Factory, define, field
@@ -18,6 +20,7 @@ from .choices import NOTHING_QUIETED, Choices, Quieted
 from .faults import Faults
 from .world import Ended, Line, Scenario, World
 
+HERE = Path(__file__).parent
 Check = Callable[[Ended], Awaitable[object]]
 """Looks at the end of a run, and raises if it is wrong."""
 
@@ -56,6 +59,8 @@ class Run:
     commits: int
     micros: int
     """How much virtual time has passed."""
+    unfinished: int
+    """How many clients still waited in the end."""
 
     @property
     def failed(self) -> bool:
@@ -91,6 +96,7 @@ def run_seed(experiment: Experiment, seed: int, quieted: Quieted = NOTHING_QUIET
         sorted(choices.drawn),
         len({step.moment for step in ledger.steps or ()}),
         world.loop.micros,
+        world.unfinished,
     )
 
 
@@ -98,19 +104,28 @@ async def _whole_run(experiment: Experiment, world: World, verdict: Verdict) -> 
     try:
         ended = await world.run(experiment.scenarios)
     except Exception as error:  # noqa: BLE001 - a scenario may raise anything
-        world.broken.append(f"a client raised {type(error).__name__}: {error}")
+        world.broken.append(f"a client raised {type(error).__name__}: {error}{_place(error)}")
         return
     evidence = Evidence(
         ended.app, ended.history, world.disk.store, ended.ledger, opaque=experiment.opaque
     )
     found = check_history(evidence)
+    world.unfinished = len(ended.unfinished)
     verdict.violations += found.violations
     verdict.undecided += found.undecided
     if experiment.check is not None and not verdict.violations:
         try:
             await experiment.check(ended)
         except Exception as error:  # noqa: BLE001 - a check may raise anything
-            world.broken.append(f"check raised {type(error).__name__}: {error}")
+            world.broken.append(f"check raised {type(error).__name__}: {error}{_place(error)}")
+
+
+def _place(error: Exception) -> str:
+    """Where the user's function was when it raised, if it had begun."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = next((f.filename for f in frames if HERE not in Path(f.filename).parents), None)
+    lines = [f"{f.filename}:{f.lineno}" for f in frames if f.filename == theirs]
+    return f", at {lines[-1]}" if lines else ""
 
 
 def _told(world: World) -> list[Line]:

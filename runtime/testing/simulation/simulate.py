@@ -11,6 +11,7 @@ from attrs import Factory, define
 from perdure.actors.app import App
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.store import Store
+from perdure.runtime.host import Runtime
 
 from ..environment import Environment
 from .faults import Faults
@@ -32,6 +33,8 @@ class SimulationReport:
     """By kind."""
     undecided: Counter[str] = Factory(Counter[str])
     """What the checker could not decide, with the number of seeds."""
+    unfinished: int = 0
+    """How many clients still waited when nothing was left that could happen."""
 
     def __str__(self) -> str:
         faults = ", ".join(f"{kind} {times}" for kind, times in sorted(self.faults.items()))
@@ -40,6 +43,8 @@ class SimulationReport:
             f"{self.commits} commits, {self.faults.total()} faults in "
             f"{self.virtual_seconds / 3600:.1f} virtual hours ({faults or 'none'})"
         )
+        if self.unfinished:
+            text += f"\n{self.unfinished} clients still waited in the end"
         for what, times in sorted(self.undecided.items()):
             text += f"\nundecided in {times} seeds: {what}"
         return text
@@ -101,9 +106,11 @@ def simulate(
     `store` makes an empty store for each seed. `progress` is called after each seed. Other keywords
     are settings of the runtimes; what is not given is chosen by chance.
 
-    Raises `SimulationFailure`, with the shortest trace that was found if `shrink`.
+    Raises `SimulationFailure`, with the shortest trace that was found if `shrink`; `ValueError`
+    and `TypeError` for what cannot be run, before any seed.
     """
     _refuse_running_loop()
+    _refuse_no_seeds(seeds, seconds)
     experiment = prepared(
         app,
         scenario,
@@ -141,9 +148,10 @@ def prepared(
     **settings: Any,
 ) -> Experiment:
     """What `simulate` runs for each seed."""
+    Runtime(app, MemoryStore(), **settings)  # a wrong setting is no failure of a seed
     return Experiment(
         app=_stubbed(app, stubs or {}),
-        scenarios=[scenario] if callable(scenario) else list(scenario),
+        scenarios=_scenarios(scenario),
         faults=faults if faults is not None else Faults(),
         check=check,
         opaque=[app.entity_name(entity) for entity in opaque],
@@ -158,6 +166,25 @@ def _refuse_running_loop() -> None:
     except sniffio.AsyncLibraryNotFoundError:
         return
     raise RuntimeError("simulate has an event loop of its own: call it from a sync test")
+
+
+def _refuse_no_seeds(seeds: int, seconds: float | None) -> None:
+    if seeds < 1:
+        raise ValueError(f"seeds must be at least 1, not {seeds!r}")
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"seconds must be more than 0, not {seconds!r}")
+
+
+def _scenarios(given: Scenario | Sequence[Scenario]) -> list[Scenario]:
+    scenarios = [given] if callable(given) else list(given)
+    for scenario in scenarios:
+        if not callable(scenario):
+            raise TypeError(
+                f"a scenario is `async def scenario(client, chances)`, not {scenario!r}"
+            )
+    if not scenarios:
+        raise ValueError("there is no scenario: give at least one, such as simulate(app, [buy])")
+    return scenarios
 
 
 def _stubbed(app: App, stubs: Mapping[Any, Any]) -> App:
@@ -175,4 +202,5 @@ def _add(report: SimulationReport, run: Run, seconds: float) -> None:
     report.requests += sum(run.requests.values())
     report.virtual_seconds += run.micros / 1_000_000
     report.faults.update(name.rpartition(" ")[0] for name in run.faults)
+    report.unfinished += run.unfinished
     report.undecided.update(set(run.undecided))

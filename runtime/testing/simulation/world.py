@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from attrs import Factory, define
 
 from perdure.actors.app import App
+from perdure.actors.history import Event
 from perdure.actors.moments import micros
 from perdure.persistence.records import Whole
 from perdure.persistence.store import Store
@@ -39,9 +40,15 @@ PASSES_MAX = 200_000
 """So many passes of the event loop nobody needs: the run goes on for ever."""
 PATIENCE = 600 * MICROS
 """If nothing has become durable for so long, faults are over."""
+TOLD = ("name", "operation", "input", "result", "output", "failure")
+"""What a trace tells of an event, as far as it has that."""
+WORDS_MAX = 80
 LATER_THAN_ANY_TEST = 100 * 365 * 86_400.0
 CLOCK_JUMP = 3_600 * MICROS
 POLLED = 60_000
+"""So soon a process that polls its inbox has usually seen what was posted."""
+POLLED_AT_LAST = 64 * POLLED
+"""After pauses that grow up to this one, it has had its time, however slow its store was."""
 
 
 @define
@@ -72,7 +79,7 @@ class Line:
     def __str__(self) -> str:
         text = f"{self.at / MICROS:14.6f}  {self.who:10} {self.what}"
         for step in self.steps:
-            taken = ", ".join(type(event).__name__ for event in step.taken)
+            taken = ", ".join(_in_short(event) for event in step.taken)
             text += f"\n{'':16}{'':10} turn of {step.actor}: {taken}"
         return text
 
@@ -96,7 +103,7 @@ class World:
         self.choices = choices
         self.misfortune = Misfortune(faults, choices)
         self.disk = Disk(store(), self.loop, self.misfortune)
-        self.disk.when_posted = lambda: self.loop.call_in(POLLED, _nothing)
+        self.disk.when_posted = self._let_poll
         self.clock = MachineClock(self.loop, START)
         self.app = app
         employ(app, self)
@@ -104,6 +111,8 @@ class World:
         self.trace: list[Line] = []
         self.broken: list[str] = []
         """What no fault explains."""
+        self.unfinished = 0
+        """How many clients still waited in the end."""
         self._quieted = quieted
         self._settings = settings
         self._numbers = itertools.count(1)
@@ -127,6 +136,15 @@ class World:
     def stir(self) -> None:
         """Something has happened that shows that the run has not come to rest."""
         self._active_at = self.loop.micros
+
+    def _let_poll(self, pause: int = POLLED) -> None:
+        """Let time pass until what was posted has been taken: to poll makes no time pass."""
+
+        def again() -> None:
+            if pause < POLLED_AT_LAST and self.disk.store.inbox(0):
+                self._let_poll(2 * pause)
+
+        self.loop.call_in(pause, again)
 
     def new_id(self) -> str:
         """An id that nobody has; they are counted, so that runs repeat exactly."""
@@ -323,6 +341,9 @@ class World:
             await scenario(self.client(number), self.chances(number))
         except UNKNOWN as error:
             self.tell(f"client {number}", f"ends, as it cannot know: {error}")
+        except Exception as error:
+            self.tell(f"client {number}", f"raises {type(error).__name__}: {error}")
+            raise
 
     def _last_words(self, number: int) -> str:
         name = f"client {number}"
@@ -338,5 +359,9 @@ class World:
             self.kill(process, "is killed for the last time")
 
 
-def _nothing() -> None:
-    pass
+def _in_short(event: Event) -> str:
+    """What kind of event it is, and what tells it from others of its kind."""
+    said = [getattr(event, told, None) for told in TOLD]
+    words = " ".join(str(word) for word in said if word is not None)
+    short = words if len(words) <= WORDS_MAX else f"{words[: WORDS_MAX - 3]}..."
+    return f"{type(event).__name__} {short}".rstrip()
