@@ -67,6 +67,19 @@ _CLAIM = """
         ) ORDER BY number FOR UPDATE
     ) RETURNING number, epoch
 """
+# A worker that stopped in the middle of sending a commit still has its locks, and no timeout of the
+# server ends that: it waits for the rest of a message. Commits take milliseconds.
+_END_STUCK = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE pid <> pg_backend_pid() AND xact_start < clock_timestamp() - %s * interval '1 second'
+    AND pid IN (
+        SELECT pid FROM pg_locks
+        WHERE relation = 'partition'::regclass AND mode = 'RowExclusiveLock' AND granted
+    ) AND EXISTS (
+        SELECT 1 FROM partition JOIN worker ON worker = id
+        WHERE number = ANY(%s::integer[]) AND leased_until <= clock_timestamp()
+    )
+"""
 _RECLAIM = """
     UPDATE partition SET epoch = epoch + 1 WHERE number IN (
         SELECT number FROM partition WHERE worker = %s ORDER BY number FOR UPDATE
@@ -146,6 +159,9 @@ class Membership:
         )
 
     def claim(self, partitions: Collection[int]) -> dict[int, int]:
+        # Where that is not allowed, or there is no such thing, the claim waits for the locks.
+        with suppress(StoreError):
+            self._hub.connections.ask(_END_STUCK, self._lease / 2, list(partitions))
         (claimed,) = self._hub.connections.write([(_CLAIM, (self.id, list(partitions)))])
         return dict(claimed)
 
