@@ -33,12 +33,12 @@ from ..actors.history import TaskCompleted, TaskFailed, TaskScheduled
 from ..actors.messages import Message
 from .clock import Bell, Clock
 from .elsewhere import FailedElsewhereError, ThreadBody, run_in_process
+from .engine.timers import Timer, Timers
 from .instruments import Attempt, Instruments
 from .lanes import loop_door
 from .outcome import passes_through
 from .places import Places
 from .settings import Settings
-from .timers import Timer, Timers
 
 logger = logging.getLogger("perdure.activity")
 

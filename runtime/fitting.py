@@ -29,7 +29,7 @@ from ..actors.replay import Execution, Identity
 from ..actors.tasks import Task
 from ..actors.wire import UnreadableEventError, read_event
 from ..persistence.records import EntityRow, InstanceRow, Stored, Whole
-from .restore import Restorer
+from .engine.restore import Restorer
 from .settings import Settings
 
 Problem = Literal[

@@ -23,11 +23,11 @@ import anyio.to_thread
 from attrs import Factory, define
 
 from ..actors.effects import Effects, Parked
-from .batch import Act
 from .clock import Bell, Clock, IdSource
 from .elsewhere import contained
+from .engine.batch import Act
+from .engine.observing import Actor
 from .lifecycle import LifecycleEvent, event_of_parking, events_of_turn
-from .observing import Actor
 from .outcome import outcome_of
 from .webhooks import Sender, Webhook
 

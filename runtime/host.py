@@ -21,23 +21,23 @@ from ..persistence.sharing import is_shared
 from ..persistence.store import Store
 from .activities import Activities
 from .backoff import Backoff
-from .client import Client
+from .client.client import Client
+from .client.gateway import Gateway, LocalGateway
 from .clock import Bell, Clock, IdSource, SystemClock, new_id
-from .crew import Crew
-from .gateway import Gateway, LocalGateway
+from .engine.observing import Audience, Observer
+from .engine.partition import Partition, ReadyQueue
+from .engine.recovery import Recovery
+from .engine.restore import Restorer
+from .engine.seclusion import refuse_blocking_calls
+from .engine.timers import Timers
 from .hooks import Hook, Hooks, checked_hooks
 from .http_activity import http_activity
 from .instruments import Instruments, Telemetry, checked_telemetry
 from .lanes import Lane, LaneMaker, ThreadLane, run_in
-from .observing import Audience, Observer
-from .partition import Partition, ReadyQueue
-from .recovery import Recovery
-from .restore import Restorer
-from .seclusion import refuse_blocking_calls
 from .self_check import SelfCheck
 from .settings import settings_from
+from .sharing.crew import Crew
 from .sweeper import Sweeper
-from .timers import Timers
 from .vitals import Vitals
 from .webhooks import Webhook
 

@@ -10,10 +10,10 @@ from ..actors.history import TaskCompleted, TaskFailed, TaskScheduled
 from ..actors.messages import Message
 from ..actors.trace import TraceContext
 from .clock import Clock
-from .observing import Observer
+from .engine.observing import Observer
 
 if TYPE_CHECKING:
-    from .gateway import Gateway
+    from .client.gateway import Gateway
     from .vitals import Vitals
 
 

@@ -14,8 +14,8 @@ from ..actors.identity import EntityId
 from ..actors.moments import moment
 from ..actors.orchestration import Orchestration
 from ..actors.status import Status
-from .observing import Actor
-from .views import plain
+from .client.views import plain
+from .engine.observing import Actor
 
 
 class Lifecycle(StrEnum):

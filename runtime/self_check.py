@@ -28,12 +28,12 @@ from ..actors.replay import Execution, Identity
 from ..actors.status import Status
 from ..persistence.records import Stored
 from ..persistence.store import Store
-from .batch import Act
+from .engine.batch import Act
+from .engine.observing import Actor
+from .engine.partition import Partition
+from .engine.restore import turn
+from .engine.seclusion import secluded
 from .lanes import Lane
-from .observing import Actor
-from .partition import Partition
-from .restore import turn
-from .seclusion import secluded
 
 logger = logging.getLogger("perdure.runtime")
 

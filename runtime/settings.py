@@ -8,7 +8,7 @@ from typing import Any, Literal
 from attrs import Attribute, field, fields, frozen
 from attrs.validators import instance_of, optional
 
-from .management import ManagementUrl
+from .client.management import ManagementUrl
 from .retention import Retention
 
 DURABILITIES = ("full", "relaxed")

@@ -16,9 +16,9 @@ from ..actors.status import TERMINAL, Status
 from ..persistence.records import Query
 from ..persistence.store import Store
 from .clock import new_id
+from .engine.seclusion import refuse_blocking_calls, secluded
 from .fitting import Fitting, Misfit, NewWork
 from .http_activity import http_activity
-from .seclusion import refuse_blocking_calls, secluded
 
 UNFINISHED = frozenset(Status) - TERMINAL
 AT_ONCE = 100

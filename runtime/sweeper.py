@@ -14,11 +14,11 @@ from ..actors.entity import Entity
 from ..actors.status import Status
 from ..persistence.records import LONG_AGO, Ended, EntityRow, Page
 from ..persistence.store import Store
+from .client.gateway import LocalGateway
 from .clock import Bell, Clock
-from .gateway import LocalGateway
-from .partition import Partition
+from .engine.partition import Partition
+from .engine.slot import Slot
 from .retention import Retention
-from .slot import Slot
 
 logger = logging.getLogger("perdure.runtime")
 

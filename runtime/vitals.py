@@ -6,9 +6,9 @@ from ..actors.entity import Entity
 from ..actors.orchestration import Orchestration
 from ..persistence.records import Roster
 from .activities import Activities
-from .crew import Crew
-from .partition import Partition
-from .slot import Actor, Slot
+from .engine.partition import Partition
+from .engine.slot import Actor, Slot
+from .sharing.crew import Crew
 
 
 class Vitals:

@@ -55,7 +55,7 @@ def test_every_package_folder_is_listed() -> None:
         for folder in ("actors", "persistence", "runtime")
         for path in (ROOT / folder).rglob("*.py")
     }
-    # runtime/ is one package; the doors inside it are packages of their own.
+    # The rooms inside runtime/ belong to it; the doors are packages of their own.
     assert {folder_of(package) for package in PACKAGES} == on_disk
     assert sorted(PACKAGES) == PACKAGES
 

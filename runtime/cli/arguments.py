@@ -9,7 +9,7 @@ from attrs import frozen
 from perdure.actors.errors import InstanceIdError
 from perdure.actors.identity import EntityId
 from perdure.actors.status import Status
-from perdure.runtime.queries import PAGE_SIZE_MAX
+from perdure.runtime.client.queries import PAGE_SIZE_MAX
 
 from .completion import complete_entity, complete_instance, complete_name, complete_status
 from .session import Session

@@ -16,7 +16,7 @@ from perdure.persistence.archive import ArchiveError, read_whole, write_whole
 from perdure.persistence.records import Query, Whole
 from perdure.persistence.sqlite_backup import back_up
 from perdure.persistence.store import Store
-from perdure.runtime.queries import optional_micros
+from perdure.runtime.client.queries import optional_micros
 
 from .arguments import FilterOptions
 from .completion import complete_instance

@@ -11,7 +11,7 @@ from attrs import asdict
 
 from perdure.actors.effects import Parked
 from perdure.actors.failure import FailureDetails
-from perdure.runtime.views import EntityState, InstanceStatus, Waiting
+from perdure.runtime.client.views import EntityState, InstanceStatus, Waiting
 
 Document = dict[str, Any]
 

@@ -6,7 +6,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
-from perdure.runtime.views import EntityState
+from perdure.runtime.client.views import EntityState
 
 from .arguments import After, All, Entity, Limit, entity_id
 from .documents import UNKNOWN_TIME, entity_document

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from perdure.runtime.views import HistoryEvent, InstanceStatus
+from perdure.runtime.client.views import HistoryEvent, InstanceStatus
 
 from .arguments import After, All, FilterOptions, InstanceId, Limit
 from .documents import instance_document

@@ -8,7 +8,13 @@ from perdure.actors.identity import EntityId
 from perdure.actors.moments import moment
 from perdure.actors.status import Status
 from perdure.actors.wire import event_from
-from perdure.runtime.views import EntityState, HistoryEvent, InstanceStatus, Waiting, WorkerStatus
+from perdure.runtime.client.views import (
+    EntityState,
+    HistoryEvent,
+    InstanceStatus,
+    Waiting,
+    WorkerStatus,
+)
 
 _STATUSES = {status.label: status for status in Status}
 

@@ -13,8 +13,8 @@ import httpx
 from perdure.actors.errors import InstanceNotFoundError
 from perdure.actors.identity import EntityId
 from perdure.actors.status import TERMINAL, Status
-from perdure.runtime.management import MANAGEMENT_PATH
-from perdure.runtime.views import (
+from perdure.runtime.client.management import MANAGEMENT_PATH
+from perdure.runtime.client.views import (
     EntityPage,
     EntityState,
     InstancePage,

@@ -29,7 +29,7 @@ from perdure.actors.history import (
 )
 from perdure.actors.moments import moment
 from perdure.actors.status import Status
-from perdure.runtime.views import HistoryEvent
+from perdure.runtime.client.views import HistoryEvent
 
 Outcome = Literal["completed", "failed", "open", "given up"]
 

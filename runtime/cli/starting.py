@@ -7,7 +7,7 @@ import anyio
 import typer
 
 from perdure.actors.status import Status
-from perdure.runtime.views import InstanceStatus
+from perdure.runtime.client.views import InstanceStatus
 
 from .arguments import tags
 from .completion import complete_name

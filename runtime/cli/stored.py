@@ -12,8 +12,8 @@ from perdure.actors.errors import InstanceNotFoundError
 from perdure.actors.identity import EntityId
 from perdure.actors.status import TERMINAL, Status
 from perdure.persistence.owner_lock import OwnerLock
-from perdure.runtime.client import Client
-from perdure.runtime.views import (
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.views import (
     EntityPage,
     EntityState,
     InstancePage,

@@ -8,7 +8,7 @@ from attrs import asdict, frozen
 
 from perdure.actors.identity import EntityId
 from perdure.actors.status import Status
-from perdure.runtime.views import (
+from perdure.runtime.client.views import (
     EntityPage,
     EntityState,
     InstancePage,

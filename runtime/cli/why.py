@@ -11,7 +11,7 @@ from rich.tree import Tree
 from perdure.actors.errors import InstanceNotFoundError
 from perdure.actors.identity import is_entity
 from perdure.actors.status import Status
-from perdure.runtime.views import EntityState, InstanceStatus, Waiting
+from perdure.runtime.client.views import EntityState, InstanceStatus, Waiting
 
 from .arguments import InstanceId, entity_id
 from .documents import parked_document, waiting_document

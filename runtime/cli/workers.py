@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perdure.runtime.views import WorkerStatus
+from perdure.runtime.client.views import WorkerStatus
 
 from .documents import timestamp
 from .printing import table

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from attrs import field, frozen
 
-from perdure.runtime.management import MANAGEMENT_PATH, ManagementUrl
+from perdure.runtime.client.management import MANAGEMENT_PATH, ManagementUrl
 
 from .model import Binding, Function
 from .task_hubs import HubMap, TaskHub

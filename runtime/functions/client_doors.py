@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from perdure.http import management_app
 from perdure.http.answers import ACCEPTED, CONTINUATION, OK, json_answer
 from perdure.http.hubs import Target
-from perdure.runtime.management import MANAGEMENT_PATH
+from perdure.runtime.client.management import MANAGEMENT_PATH
 
 from .host_settings import HostSettings
 

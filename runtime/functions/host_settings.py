@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from attrs import Factory, evolve, frozen
 
 from perdure.actors.status import Status
-from perdure.runtime.control import Reuse
+from perdure.runtime.client.control import Reuse
 
 from .notifications import NOTIFIED, Notifications
 

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocketClose
 
 from perdure.http.intake import Intake
 from perdure.http.keys import shown_keys
-from perdure.runtime.check_status import forwarded
+from perdure.runtime.client.check_status import forwarded
 
 from .app_settings import resolved
 from .errors import FunctionsError

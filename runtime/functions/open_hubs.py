@@ -8,9 +8,9 @@ from attrs import Factory, define
 
 from perdure.actors.app import App
 from perdure.actors.errors import RuntimeClosedError, StoreInUseError
-from perdure.runtime.client import Client
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.management import ManagementUrl
 from perdure.runtime.host import Runtime, Seams
-from perdure.runtime.management import ManagementUrl
 
 from .plan import HostPlan
 from .task_hubs import STORES, TaskHub

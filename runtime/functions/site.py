@@ -14,7 +14,7 @@ from perdure.http import Keys, management_app
 from perdure.http.app import OLD_MANAGEMENT_PATH
 from perdure.http.hubs import Target
 from perdure.http.keys import shown_keys
-from perdure.runtime.management import MANAGEMENT_PATH
+from perdure.runtime.client.management import MANAGEMENT_PATH
 
 from .client_doors import Lenient
 from .host_keys import HostKeys

@@ -10,7 +10,7 @@ from attrs import frozen
 from starlette.datastructures import URL
 from starlette.requests import Request
 
-from perdure.runtime.check_status import forwarded
+from perdure.runtime.client.check_status import forwarded
 
 from .refusal import BAD_REQUEST, Refusal
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from starlette.responses import Response
 
-from perdure.runtime.check_status import RETRY_AFTER_SECONDS
-from perdure.runtime.management import check_status_links
-from perdure.runtime.status_document import JSON, json_bytes
+from perdure.runtime.client.check_status import RETRY_AFTER_SECONDS
+from perdure.runtime.client.management import check_status_links
+from perdure.runtime.client.status_document import JSON, json_bytes
 
 from .call import Call
 from .parameters import header

@@ -14,8 +14,8 @@ from starlette.websockets import WebSocketClose
 
 from perdure.actors.codec import PAYLOAD_BYTES_MAX
 from perdure.actors.status import Status
-from perdure.runtime.control import Reuse
-from perdure.runtime.management import MANAGEMENT_PATH
+from perdure.runtime.client.control import Reuse
+from perdure.runtime.client.management import MANAGEMENT_PATH
 
 from .address import address_of
 from .answers import json_answer

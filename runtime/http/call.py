@@ -8,8 +8,8 @@ from starlette.requests import Request
 
 from perdure.actors.status import Status
 from perdure.actors.trace import TraceContext
-from perdure.runtime.client import Client
-from perdure.runtime.management import ManagementUrl
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.management import ManagementUrl
 
 from .address import Address
 from .hubs import Directory

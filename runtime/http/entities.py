@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from perdure.actors.errors import InstanceNotFoundError
 from perdure.actors.identity import EntityId
-from perdure.runtime.status_document import timestamp
-from perdure.runtime.views import EntityState
+from perdure.runtime.client.status_document import timestamp
+from perdure.runtime.client.views import EntityState
 
 from .answers import ACCEPTED, CONTINUATION_TOKEN, OK, accepted, json_answer, page_headers
 from .call import Call

@@ -10,8 +10,8 @@ from attrs import frozen
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from perdure.runtime.progress import Follower, Progress
-from perdure.runtime.status_document import json_bytes
+from perdure.runtime.client.progress import Follower, Progress
+from perdure.runtime.client.status_document import json_bytes
 
 from .callers import while_there
 from .shapes import EVENT_STREAM

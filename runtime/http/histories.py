@@ -7,8 +7,8 @@ from typing import Any
 from attrs import frozen
 from starlette.responses import Response
 
-from perdure.runtime.progress import HistoryMark, Progress
-from perdure.runtime.views import HistoryEvent, InstanceStatus
+from perdure.runtime.client.progress import HistoryMark, Progress
+from perdure.runtime.client.views import HistoryEvent, InstanceStatus
 
 from .answers import OK, json_answer
 from .call import Call

@@ -32,7 +32,7 @@ from perdure.actors.history import (
     TimerFired,
 )
 from perdure.actors.moments import moment
-from perdure.runtime.views import HistoryEvent, plain
+from perdure.runtime.client.views import HistoryEvent, plain
 
 Entry = dict[str, Any]
 INPUT, RESULT, DETAILS = "Input", "Result", "Details"

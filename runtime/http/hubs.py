@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeGuard, cast
 
-from perdure.runtime.client import Client
+from perdure.runtime.client.client import Client
 
 from .refusal import BAD_REQUEST, Refusal
 

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from perdure.actors.app import App
 from perdure.actors.codec import Codec
 from perdure.actors.definitions import MISSING, Signature
-from perdure.runtime.status_document import JSON
+from perdure.runtime.client.status_document import JSON
 
 from .call import Call
 from .refusal import BAD_REQUEST, Refusal

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from typing import Any
 
 from perdure.actors.failure import FailureDetails
-from perdure.runtime.status_document import status_document, timestamp
-from perdure.runtime.views import InstanceStatus, Waiting
+from perdure.runtime.client.status_document import status_document, timestamp
+from perdure.runtime.client.views import InstanceStatus, Waiting
 
 SHOWN = ("tags", "version", "failureDetails", "waitingFor")
 

@@ -11,9 +11,9 @@ from perdure.actors.errors import (
 )
 from perdure.actors.identity import EntityId, is_entity
 from perdure.actors.status import TERMINAL, Status
-from perdure.runtime.client import PAGE_SIZE, Client
-from perdure.runtime.control import Reuse
-from perdure.runtime.views import InstanceStatus
+from perdure.runtime.client.client import PAGE_SIZE, Client
+from perdure.runtime.client.control import Reuse
+from perdure.runtime.client.views import InstanceStatus
 
 from .answers import (
     ACCEPTED,

@@ -7,7 +7,7 @@ from inspect import getdoc
 from typing import Any
 
 import perdure
-from perdure.runtime.status_document import JSON
+from perdure.runtime.client.status_document import JSON
 
 from .answers import OK, json_answer
 from .call import CODE, COMMON, Call

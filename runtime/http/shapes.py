@@ -6,7 +6,7 @@ from attrs import Factory, frozen
 
 from perdure.actors.identity import INSTANCE_ID_CHARACTERS_MAX
 from perdure.actors.status import Status
-from perdure.runtime.status_document import JSON
+from perdure.runtime.client.status_document import JSON
 
 Schema = dict[str, Any]
 

@@ -5,8 +5,8 @@ from functools import partial
 from attrs import frozen
 from starlette.responses import Response
 
-from perdure.runtime.client import Client
-from perdure.runtime.status_document import JSON, outcome
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.status_document import JSON, outcome
 
 from .answers import ACCEPTED, OK, check_status
 from .call import Call

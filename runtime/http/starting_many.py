@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from perdure.actors.codec import checked_text
 from perdure.actors.errors import PayloadError
-from perdure.runtime.client import Client
-from perdure.runtime.management import check_status_links
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.management import check_status_links
 
 from .answers import ACCEPTED, json_answer
 from .call import Call

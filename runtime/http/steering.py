@@ -10,8 +10,8 @@ from perdure.actors.errors import (
     InstanceStateError,
 )
 from perdure.actors.status import Status
-from perdure.runtime.client import Client
-from perdure.runtime.status_document import JSON
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.status_document import JSON
 
 from .answers import ACCEPTED, OK, accepted
 from .call import Call

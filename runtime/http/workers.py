@@ -4,8 +4,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from perdure.runtime.status_document import timestamp
-from perdure.runtime.views import WorkerStatus
+from perdure.runtime.client.status_document import timestamp
+from perdure.runtime.client.views import WorkerStatus
 
 from .answers import OK, json_answer
 from .call import Call

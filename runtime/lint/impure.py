@@ -68,7 +68,7 @@ _NETWORK = """
 _CONNECTED = """
     aiohttp.ClientSession http.client.HTTPConnection http.client.HTTPSConnection httpx.AsyncClient
     httpx.Client perdure.Client requests.Session socket.socket
-    azure.durable_functions.DurableOrchestrationClient perdure.runtime.client.Client
+    azure.durable_functions.DurableOrchestrationClient perdure.runtime.client.client.Client
 """
 _PROCESSES = """
     anyio.open_process anyio.run_process os.execl os.execle os.execlp os.execv os.execve os.execvp

@@ -12,9 +12,9 @@ from perdure.actors.history import ExecutionStarted, TaskScheduled
 from perdure.actors.messages import Message
 from perdure.actors.passages import Passage, place_of_operation
 from perdure.actors.trace import span_of
-from perdure.runtime.batch import Act
 from perdure.runtime.clock import Clock
-from perdure.runtime.slot import Actor
+from perdure.runtime.engine.batch import Act
+from perdure.runtime.engine.slot import Actor
 from perdure.runtime.vitals import Vitals
 
 from .contexts import outward

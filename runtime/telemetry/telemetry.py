@@ -3,8 +3,8 @@
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
+from perdure.runtime.client.gateway import Gateway
 from perdure.runtime.clock import Clock
-from perdure.runtime.gateway import Gateway
 from perdure.runtime.instruments import Instruments
 from perdure.runtime.vitals import Vitals
 

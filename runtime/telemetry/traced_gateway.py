@@ -20,8 +20,8 @@ from perdure.actors.history import (
 from perdure.actors.messages import Message
 from perdure.persistence.records import InstanceRow, Purged
 from perdure.persistence.store import Store
-from perdure.runtime.bookkeeper import Answer
-from perdure.runtime.gateway import Check, Gateway, Until
+from perdure.runtime.client.gateway import Check, Gateway, Until
+from perdure.runtime.engine.bookkeeper import Answer
 
 from .contexts import inward, outward
 from .spans import Spans

@@ -19,9 +19,9 @@ from perdure.actors.errors import StoreError
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import Commit, Query
 from perdure.persistence.store import Store
-from perdure.runtime.client import Client
-from perdure.runtime.restore import turn
-from perdure.runtime.waiting import waiting_for
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.waiting import waiting_for
+from perdure.runtime.engine.restore import turn
 
 from .crash_point import Kind, Passage, told
 from .disturbed import DisturbedStore

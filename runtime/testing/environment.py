@@ -19,7 +19,7 @@ from perdure.actors.errors import PerdureError
 from perdure.actors.moments import micros
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.store import Store
-from perdure.runtime.client import Client
+from perdure.runtime.client.client import Client
 from perdure.runtime.host import Runtime, Seams
 from perdure.runtime.http_activity import http_activity
 from perdure.runtime.lanes import InlineLane

@@ -5,10 +5,10 @@ from typing import TypeVar
 
 from perdure.actors.app import App
 from perdure.persistence.store import Store
+from perdure.runtime.client.store_gateway import StoreGateway
 from perdure.runtime.clock import IdSource
+from perdure.runtime.engine.reply import Reply
 from perdure.runtime.lanes import InlineLane
-from perdure.runtime.reply import Reply
-from perdure.runtime.store_gateway import StoreGateway
 
 from .clock import VirtualClock
 

@@ -14,8 +14,8 @@ from perdure.actors.moments import micros
 from perdure.actors.outcomes import Outcome
 from perdure.actors.replay import Execution, Identity
 from perdure.actors.wire import event_from
-from perdure.runtime.seclusion import refuse_blocking_calls, secluded
-from perdure.runtime.views import HistoryEvent
+from perdure.runtime.client.views import HistoryEvent
+from perdure.runtime.engine.seclusion import refuse_blocking_calls, secluded
 
 
 @define

@@ -32,7 +32,7 @@ from perdure.cli.gantt import Chart
 from perdure.cli.spans import Span, spans_of
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.sqlite import SQLiteStore
-from perdure.runtime.views import HistoryEvent
+from perdure.runtime.client.views import HistoryEvent
 
 SPAN_KEYS = ["kind", "name", "taskId", "attempt", "start", "end", "outcome"]
 NO_LUCK = FailureDetails("E", "no luck")

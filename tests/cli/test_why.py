@@ -10,7 +10,7 @@ from perdure.cli.printing import Printer
 from perdure.cli.why import Inquiry, answer_document
 from perdure.persistence.contract.rows import Owner, entity, instance
 from perdure.persistence.sqlite import SQLiteStore
-from perdure.runtime.views import Waiting, instance_status
+from perdure.runtime.client.views import Waiting, instance_status
 
 KEYS = ["instanceId", "runtimeStatus", "remarks", "parked", "waitingFor"]
 

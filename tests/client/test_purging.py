@@ -24,7 +24,7 @@ from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import Query
 from perdure.persistence.store import Store
-from perdure.runtime import store_gateway
+from perdure.runtime.client import store_gateway
 from perdure.runtime.clock import SystemClock
 from perdure.runtime.host import Seams
 from perdure.testing import Environment

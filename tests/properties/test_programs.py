@@ -28,7 +28,7 @@ from perdure.actors.outcomes import Raised, Returned
 from perdure.actors.replay import Execution, Identity
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import Commit, Query
-from perdure.runtime.restore import turn
+from perdure.runtime.engine.restore import turn
 from perdure.testing import Environment
 
 Node = list[Any]

@@ -7,7 +7,7 @@ import pytest
 from perdure import App, OrchestrationContext, StoreError
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import TimerRow
-from perdure.runtime.batch import Batch
+from perdure.runtime.engine.batch import Batch
 from perdure.testing import Environment
 from perdure.testing.disturbed import DisturbedStore, undisturbed
 

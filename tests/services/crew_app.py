@@ -8,7 +8,7 @@ import anyio
 from attrs import Factory, define
 
 from perdure import App, OrchestrationContext, Runtime
-from perdure.runtime.holdings import Holdings
+from perdure.runtime.sharing.holdings import Holdings
 
 app = App("crew")
 gates: dict[str, anyio.Event] = {}

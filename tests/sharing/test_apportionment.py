@@ -5,8 +5,8 @@ import pytest
 from perdure import App, DefinitionNotFoundError, OrchestrationContext
 from perdure.actors.repertoire import Needed, Repertoire, read, written
 from perdure.persistence.records import Roster
-from perdure.runtime.apportionment import Apportionment
-from perdure.runtime.code import Code
+from perdure.runtime.sharing.apportionment import Apportionment
+from perdure.runtime.sharing.code import Code
 
 SIZE = 8
 ONE, TWO = Needed("orchestration", "flow", "1"), Needed("orchestration", "flow", "2")

@@ -4,8 +4,8 @@ from typing import Any
 
 from perdure.actors.repertoire import Needed, Repertoire, read, written
 from perdure.persistence.records import Roster
-from perdure.runtime.holdings import Holdings
-from perdure.runtime.misfits import STAY, Misfits
+from perdure.runtime.sharing.holdings import Holdings
+from perdure.runtime.sharing.misfits import STAY, Misfits
 
 ONE, TWO, THREE = (Needed("orchestration", "flow", version) for version in "123")
 

@@ -12,11 +12,11 @@ from perdure.actors.history import EntityOperationSignaled, TaskCompleted
 from perdure.actors.orchestration import Orchestration
 from perdure.persistence.memory import MemoryStore
 from perdure.runtime.activities import Activities
+from perdure.runtime.engine.later import Later
+from perdure.runtime.engine.pipeline import Pipeline
+from perdure.runtime.engine.postman import Postman
+from perdure.runtime.engine.recovery import Recovery
 from perdure.runtime.lanes import run_in
-from perdure.runtime.later import Later
-from perdure.runtime.pipeline import Pipeline
-from perdure.runtime.postman import Postman
-from perdure.runtime.recovery import Recovery
 from perdure.testing import Faults
 
 Patch = Callable[[Any, str, Any], None]

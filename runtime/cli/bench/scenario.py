@@ -14,10 +14,10 @@ from perdure.actors.errors import OrchestrationFailedError
 from perdure.actors.wire import read_events
 from perdure.persistence.opening import open_store
 from perdure.persistence.store import Store
-from perdure.runtime.client import Client
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.views import InstanceStatus
 from perdure.runtime.host import Runtime
 from perdure.runtime.settings import Settings
-from perdure.runtime.views import InstanceStatus
 
 from .figures import Beside, Figures, beside
 from .floor import floor_count, opening_of, run_floor

@@ -30,7 +30,7 @@ from perdure.actors.raised import RaisedEvents
 from perdure.actors.replay import Execution, Identity
 from perdure.actors.status import Status
 from perdure.actors.tasks import Task
-from perdure.runtime.seclusion import refuse_blocking_calls, secluded
+from perdure.runtime.engine.seclusion import refuse_blocking_calls, secluded
 
 from .evidence import Evidence, Verdict, Violation
 from .ledger import Attempt, Life, Step

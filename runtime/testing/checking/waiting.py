@@ -10,9 +10,9 @@ from perdure.actors.errors import PerdureError
 from perdure.actors.identity import is_entity
 from perdure.actors.moments import moment
 from perdure.persistence.records import InstanceRow, Whole
-from perdure.runtime.restore import turn
-from perdure.runtime.views import Waiting, parked_from
-from perdure.runtime.waiting import waiting_for
+from perdure.runtime.client.views import Waiting, parked_from
+from perdure.runtime.client.waiting import waiting_for
+from perdure.runtime.engine.restore import turn
 
 from .evidence import Evidence, Verdict, Violation
 

@@ -10,9 +10,9 @@ from perdure.actors.messages import Message
 from perdure.actors.status import Status
 from perdure.persistence.records import InstanceRow, Purged
 from perdure.persistence.store import Store
-from perdure.runtime.bookkeeper import Answer
+from perdure.runtime.client.gateway import Check, Gateway, Until
 from perdure.runtime.clock import Clock, IdSource
-from perdure.runtime.gateway import Check, Gateway, Until
+from perdure.runtime.engine.bookkeeper import Answer
 
 from .process import DisconnectedError
 

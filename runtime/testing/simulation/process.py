@@ -12,9 +12,9 @@ from perdure.actors.entity import Entity
 from perdure.actors.errors import PerdureError, StoreError
 from perdure.actors.orchestration import Orchestration
 from perdure.persistence.records import Commit
-from perdure.runtime.gateway import Gateway
+from perdure.runtime.client.gateway import Gateway
+from perdure.runtime.engine.slot import Slot
 from perdure.runtime.host import Runtime, Seams
-from perdure.runtime.slot import Slot
 
 from ..checking.ledger import Step, step_of
 from ..virtual_loop import MACHINE, Machine, VirtualLoop

@@ -15,9 +15,9 @@ from perdure.actors.history import Event
 from perdure.actors.moments import micros
 from perdure.persistence.records import Whole
 from perdure.persistence.store import Store
-from perdure.runtime.client import Client
-from perdure.runtime.gateway import Gateway
-from perdure.runtime.store_gateway import StoreGateway
+from perdure.runtime.client.client import Client
+from perdure.runtime.client.gateway import Gateway
+from perdure.runtime.client.store_gateway import StoreGateway
 
 from ..checking.history import History
 from ..checking.ledger import Ledger, Step

@@ -16,7 +16,7 @@ from perdure.functions.host_settings import (
     VersionMatch,
 )
 from perdure.functions.local_settings import LocalSettings, in_environment, read_local_settings
-from perdure.runtime.control import Reuse
+from perdure.runtime.client.control import Reuse
 
 
 def host_file(folder: Path, said: object, **environ: str) -> HostFile:

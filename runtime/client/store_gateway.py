@@ -1,0 +1,217 @@
+"""The way in from another process: a client that has nothing but the store.
+
+1.  What it sends is a message in the store's inbox, and acted upon by the owner, now or later.
+2.  What it sees are rows. What the inbox will make of a row counts as if it were there already; a
+    termination is waited for, as nobody can know what it leaves.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+import anyio
+
+from ...actors.app import App
+from ...actors.errors import (
+    InstanceAlreadyExistsError,
+    InstanceNotFoundError,
+    PerdureError,
+    StoreError,
+)
+from ...actors.history import (
+    AnyEvent,
+    EntityOperationCalled,
+    EntityOperationCompleted,
+    EntityOperationFailed,
+    ExecutionResumed,
+    ExecutionRewound,
+    ExecutionStarted,
+    ExecutionSuspended,
+    ExecutionTerminated,
+)
+from ...actors.messages import Message
+from ...actors.status import Status
+from ...actors.wire import UnreadableEventError, read_event, write_event
+from ...persistence.records import InstanceRow, MessageRow, Purged, Start
+from ...persistence.store import Store
+from ..clock import Bell, Clock, IdSource
+from ..engine.bookkeeper import Answer
+from ..lanes import Lane, run_in, run_to_end
+from .gateway import Check, Until
+
+T = TypeVar("T")
+
+Post = Callable[[Sequence[MessageRow], Sequence[Start]], Awaitable[None]]
+"""Puts messages into the inbox, and begins instances."""
+
+POLL_SHORTEST, POLL_LONGEST = 0.005, 0.1
+
+OWNER_PATIENCE = 5.0
+"""So many seconds a running owner has, even a busy one, to act upon a message of ours."""
+
+
+class StoreGateway:
+    """The way in from another process: posts into the inbox, polls for what becomes of it."""
+
+    def __init__(
+        self,
+        app: App,
+        clock: Clock,
+        new_id: IdSource,
+        store: Store,
+        lane: Lane,
+        post: Post | None = None,
+    ) -> None:
+        self.app = app
+        self.clock = clock
+        self.new_id = new_id
+        self._store = store
+        self._lane = lane
+        self._post = post if post is not None else self._post_at_once
+
+    async def start(
+        self,
+        instance_id: str,
+        event: ExecutionStarted,
+        replaceable: Collection[Status],
+        *,
+        fresh: bool,
+    ) -> None:
+        """Begin an instance; raises `InstanceAlreadyExistsError`."""
+        row = InstanceRow(
+            instance_id,
+            event.execution_id,
+            event.name,
+            event.version,
+            Status.PENDING,
+            event.at,
+            event.at,
+            scheduled_start=event.scheduled_start,
+            tags=event.tags,
+            input=event.input,
+        )
+        # At once, though it may begin later: the owner has to end what is replaced.
+        message = MessageRow(0, instance_id, write_event(event))
+        start = Start(row, frozenset(replaceable))
+        try:
+            await self._post([message], [start])
+        except InstanceAlreadyExistsError as taken:
+            # What has just been terminated may only seem to be in the way.
+            if taken.status.is_terminal or await self.foresee(instance_id) not in replaceable:
+                raise
+            await self._post([message], [start])
+
+    async def send(self, message: Message, check: Check | None) -> None:
+        """Put a message into the inbox, if the target's status passes the check."""
+        row = MessageRow(
+            0, message.target, write_event(message.event), message.execution_id, message.due
+        )
+
+        if check is not None:
+            known, foreseen = await self.read(partial(_looked_at, message.target))
+            problem: PerdureError | None = InstanceNotFoundError(message.target)
+            if known is not None:
+                problem = check(foreseen)
+            if problem is not None:
+                raise problem
+        await self._post([row], ())
+
+    async def _post_at_once(self, messages: Sequence[MessageRow], starts: Sequence[Start]) -> None:
+        await self.read(lambda store: store.post(messages, starts))
+
+    async def call(self, message: Message, event: EntityOperationCalled) -> Answer:
+        """Send an operation and poll for its outcome."""
+        await self.send(message, None)
+        text = await self._poll(lambda store: store.take_reply(event.request_id))
+        answer = read_event(text)
+        if isinstance(answer, (EntityOperationCompleted, EntityOperationFailed)):
+            return answer
+        raise StoreError(f"the answer to {event.request_id} is none: {text:.200}")
+
+    async def read(self, read: Callable[[Store], T]) -> T:
+        """Read from the store, or write to it."""
+        return await run_in(self._lane, partial(read, self._store))
+
+    async def watch(self, instance_id: str, until: Until) -> InstanceRow:
+        """Poll until an instance gets somewhere; raises `InstanceNotFoundError`."""
+
+        def look(store: Store) -> InstanceRow | None:
+            row = store.instance(instance_id)
+            if row is None:
+                raise InstanceNotFoundError(instance_id)
+            return row if until(row) else None
+
+        return await self._poll(look)
+
+    async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
+        """Look now, and whenever the store has changed, until there is something."""
+        return await self._poll(look)
+
+    async def _poll(self, look: Callable[[Store], T | None]) -> T:
+        pause, version = POLL_SHORTEST, -1
+        never = Bell()
+        while True:
+            seen = await self.read(lambda store: store.version())
+            if seen != version:
+                version, pause = seen, POLL_SHORTEST
+                found: Any = await self.read(look)
+                if found is not None:
+                    result: T = found
+                    return result
+            await self.clock.wait(never, self.clock.now() + round(pause * 1_000_000))
+            pause = min(pause * 1.5, POLL_LONGEST)
+
+    async def foresee(self, instance_id: str) -> Status | None:
+        """The status of an instance; waits for a termination, but not for a runtime to start."""
+        row, foreseen = await self.read(partial(_looked_at, instance_id))
+        if row is None or row.status.is_terminal or not foreseen.is_terminal:
+            return None if row is None else foreseen
+        with anyio.move_on_after(OWNER_PATIENCE):
+            return (await self.watch(instance_id, _has_ended)).status
+        return row.status
+
+    async def purge(self, ids: Sequence[str]) -> Purged:
+        """Delete some of these, if they are terminal."""
+        return await run_to_end(self._lane, partial(self._store.purge, ids))
+
+    async def mend(self, instance_id: str) -> None:
+        """Let a parked actor try again when the owner sees this."""
+        await self.send(Message(instance_id, ExecutionResumed(self.clock.now())), None)
+
+
+def _has_ended(row: InstanceRow) -> bool:
+    return row.status.is_terminal
+
+
+def _looked_at(instance_id: str, store: Store) -> tuple[InstanceRow | None, Status]:
+    # The inbox first: what the owner takes from it meanwhile shows in the row, and so is seen
+    # twice at most. The other way round it would be seen nowhere.
+    waiting = store.posted(instance_id)
+    row = store.instance(instance_id)
+    return row, _foreseen(row.status if row is not None else Status.PENDING, waiting)
+
+
+def _foreseen(status: Status, waiting: Sequence[MessageRow]) -> Status:
+    """The status that an instance will have once the owner has read what lies in the inbox."""
+    for row in waiting:
+        match _readable(row):
+            case ExecutionRewound() if status is Status.FAILED:
+                status = Status.RUNNING
+            case _ if status.is_terminal:
+                pass
+            case ExecutionSuspended():
+                status = Status.SUSPENDED
+            case ExecutionResumed() if status is Status.SUSPENDED:
+                status = Status.RUNNING
+            case ExecutionTerminated():
+                status = Status.TERMINATED
+            case _:
+                pass
+    return status
+
+
+def _readable(row: MessageRow) -> AnyEvent | None:
+    try:
+        return read_event(row.body)
+    except UnreadableEventError:
+        return None

@@ -1,0 +1,219 @@
+"""From the store to a running partition: at the start, and after every failed commit."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from ...actors.damage import is_damaged, legible
+from ...actors.effects import Parked
+from ...actors.history import TaskScheduled
+from ...actors.openwork import open_work
+from ...actors.orchestration import Orchestration
+from ...actors.wire import UnreadableEventError
+from ...persistence.records import Due, MessageRow, Pending, Stored
+from ...persistence.store import Store
+from ..backoff import Backoff, Trouble
+from ..clock import Bell, Clock
+from ..instruments import Instruments
+from ..lanes import Lane, run_in
+from ..settings import Settings
+from .partition import Partition
+from .restore import message, turn
+from .seclusion import secluded
+from .slot import Slot
+from .timers import Timers
+
+logger = logging.getLogger("perdure.runtime")
+
+LOADED_AT_ONCE = 500
+RAREST = 1.0
+"""So many seconds at most pass between two looks into an inbox that cannot be read."""
+
+
+class Recovery:
+    """Finds what there is to do and hands it to the partition."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        timers: Timers,
+        lane: Lane,
+        partition: Partition,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._timers = timers
+        self._lane = lane
+        self._partition = partition
+        self._ahead = round(settings.timer_horizon * 1_000_000)
+        self._poll = round(settings.poll_interval * 1_000_000)
+        self.instruments: Instruments | None = None
+        self._seen = 0
+        """The newest inbox position that was delivered; they go down."""
+
+    async def run(self) -> None:
+        """Bring everything unfinished back."""
+        partition = self._partition
+        partition.later.horizon = self._clock.now() + self._ahead
+        pending: Pending = await run_in(
+            self._lane, partial(self._store.recover, partition.later.horizon)
+        )
+        self._bring_back(pending)
+        await self._tell_watchers()
+        await self._restart_all(pending.open)
+        self._timers.call_at(partition.later.horizon - self._ahead // 2, self._look_further)
+        partition.down = None
+        partition.reported.clear()
+        partition.recovered.set()
+
+    def _bring_back(self, pending: Pending) -> None:
+        partition = self._partition
+        partition.postman.raise_to(pending.position)
+        for row in pending.timers:
+            partition.later.arm(row)
+        # Before the messages: one of them may be what parks an actor.
+        for target in pending.parked:
+            partition.residents.when_loaded(target, self._try_again)
+        for message_row in pending.messages:
+            self._accept(message_row)
+
+    async def _restart_all(self, ids: list[str]) -> None:
+        for start in range(0, len(ids), LOADED_AT_ONCE):
+            some = ids[start : start + LOADED_AT_ONCE]
+            self._restart(await run_in(self._lane, partial(self._store.load, some)))
+
+    async def _tell_watchers(self) -> None:
+        """What they wait for may have been in a commit that was durable although it failed."""
+        watchers = self._partition.watchers
+        if ids := watchers.ids:
+            rows = await run_in(self._lane, partial(self._store.instances, ids))
+            for row in rows.values():
+                watchers.tell(row)
+            watchers.stir(ids)
+
+    def _accept(self, row: MessageRow) -> None:
+        if row.position < 0:
+            self._seen = min(self._seen, row.position)
+        if is_damaged(row.target):
+            target = legible(row.target)
+            logger.error("message %d is for nobody, as its id is damaged: %s", row.position, target)
+            return
+        try:
+            read = message(row)
+        except UnreadableEventError as error:
+            logger.exception("a message for %s is unreadable and stays where it is", row.target)
+            parked = Parked("unreadable", f"message {row.position}: {error}")
+            self._partition.residents.when_loaded(row.target, partial(self._park, parked))
+            return
+        if self.instruments is not None and row.position < 0:
+            self.instruments.arrived(read)
+        self._partition.later.deliver(read)
+
+    def _park(self, parked: Parked, slot: Slot) -> None:
+        if slot.actor is not None:
+            self._partition.park(slot, parked)
+
+    def _try_again(self, slot: Slot) -> None:
+        """A parked actor may have been mended by the deployment."""
+        if slot.parked is None:
+            return
+        actor = slot.actor
+        parked: Parked | None = None
+        if isinstance(actor, Orchestration):
+            with secluded():
+                parked = actor.probe(self._clock.now())
+        if parked is None:
+            self._partition.unpark(slot)
+        else:
+            self._partition.park(slot, parked)
+
+    def _restart(self, found: dict[str, Stored]) -> None:
+        """Start the activities again of which no outcome is known."""
+        partition = self._partition
+        for instance_id, stored in found.items():
+            for execution_id, event in _open_activities(stored):
+                if (execution_id, event.id, event.attempt) not in partition.reported:
+                    partition.activities.start(instance_id, execution_id, event, recovered=True)
+
+    def _look_further(self) -> None:
+        """Move the horizon on, and fetch what lies before it once all is durable."""
+        partition = self._partition
+        since, partition.later.horizon = partition.later.horizon, self._clock.now() + self._ahead
+        until = partition.later.horizon
+        found = partial(self._found, partition.life, partition.postman.newest, self._seen)
+
+        def fetch() -> None:
+            self._lane.submit(self._due(since, until), found)
+
+        partition.when_all_durable(fetch)
+        self._timers.call_at(until - self._ahead // 2, self._look_further)
+
+    def _due(self, since: int, until: int) -> Callable[[], Due]:
+        return partial(self._store.due, since, until)
+
+    def _found(
+        self, life: int, newest: int, seen: int, due: Due, error: BaseException | None
+    ) -> None:
+        """Take what came before the horizon moved on; memory has the later messages already."""
+        if life != self._partition.life:
+            return
+        if error is not None:
+            self._partition.fail(error)
+            return
+        for row in due.timers:
+            self._partition.later.arm(row)
+        for message_row in due.messages:
+            if self._is_new(message_row.position, newest, seen):
+                self._accept(message_row)
+
+    def _is_new(self, position: int, newest: int, seen: int) -> bool:
+        return seen <= position <= newest
+
+    async def poll(self) -> None:
+        """Look for what clients in other processes have sent, for ever."""
+        never = Bell()
+        version = -1
+        backoff = Backoff(self._poll / 1_000_000, RAREST)
+        trouble = Trouble(self._clock, "look into the inbox", backoff)
+        while True:
+            await self._clock.wait(never, self._clock.now() + self._poll, background=True)
+            if self._partition.down is not None:
+                continue
+            try:
+                found = await run_in(self._lane, self._store.version)
+                if found != version and await self._fetch_inbox():
+                    version = found
+            except Exception as error:  # noqa: BLE001 - the next look may do better
+                await trouble.meet(error)
+            else:
+                trouble.end()
+
+    async def _fetch_inbox(self) -> bool:
+        """Take what is new; returns False when a recovery came in between, which takes it too."""
+        partition, life = self._partition, self._partition.life
+        rows = await run_in(self._lane, partial(self._store.inbox, self._seen))
+        if life != partition.life or partition.down is not None:
+            return False
+        for row in rows:
+            # A recovery that was under way when they were asked for has delivered some already.
+            if row.position < self._seen:
+                self._accept(row)
+        return True
+
+    def forget(self) -> None:
+        """Memory was dropped."""
+        self._seen = 0
+        self._timers.clear()
+
+
+def _open_activities(stored: Stored) -> list[tuple[str, TaskScheduled]]:
+    row = stored.instance
+    if row is None:
+        return []
+    try:
+        work = open_work([turn(recorded) for recorded in stored.turns])
+    except UnreadableEventError:
+        return []
+    return [(row.execution_id, event) for event in work.activities.values()]

@@ -1,0 +1,1 @@
+"""Several workers on one hub: who has which partition, and how messages get to the others."""
