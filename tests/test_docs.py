@@ -114,10 +114,11 @@ def test_the_contents_of_a_page_are_its_headings(page: Path) -> None:
 def test_the_architecture_names_what_there_is() -> None:
     """Check paths like `actors/kernel.py` or `faults/`, and names like `Partition.forget`."""
     text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    folders = [ROOT / folder for folder in ("", "actors", "persistence", "runtime", "tests")]
+    runtime = ("runtime", "runtime/client", "runtime/engine", "runtime/sharing")
+    folders = [ROOT / folder for folder in ("", "actors", "persistence", "tests", *runtime)]
     paths = set(re.findall(r"`([a-z_/]+(?:\.py|/))`", text))
     lost = {path for path in paths if not any((folder / path).exists() for folder in folders)}
-    known = {name for folder in folders[1:4] for name in members(folder)}
+    known = {name for row in ("actors", "persistence", "runtime") for name in members(ROOT / row)}
     assert not lost | set(re.findall(r"`([A-Z]\w+\.\w+)`", text)) - known
 
 

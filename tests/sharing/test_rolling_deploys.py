@@ -10,8 +10,8 @@ from attrs import define
 
 from crew_app import has, holdings_of
 from perdure import App, OrchestrationContext, Runtime
-from perdure.runtime.sharing import misfits
 from perdure.runtime.client.views import InstanceStatus
+from perdure.runtime.sharing import misfits
 
 
 def release(*versions: str, entities: bool = False) -> App:
