@@ -8,7 +8,13 @@ from psycopg import errors
 from ..actors.errors import ClaimLostError, StaleOwnerError
 from ..actors.identity import is_entity
 from ..actors.status import Status
-from . import postgres_archive, postgres_inbox, postgres_membership, postgres_purge
+from . import (
+    postgres_archive,
+    postgres_errands,
+    postgres_inbox,
+    postgres_membership,
+    postgres_purge,
+)
 from .conditions import Condition, between, conditions, joined, prefixed
 from .paging import checked_size, key_of, page_of
 from .postgres_address import read_address
@@ -35,6 +41,7 @@ from .records import (
     Due,
     Ended,
     EntityRow,
+    Errand,
     InstanceRow,
     Letter,
     MessageRow,
@@ -42,6 +49,7 @@ from .records import (
     Pending,
     Purged,
     Query,
+    Queue,
     Start,
     Stored,
     TimerRow,
@@ -120,6 +128,12 @@ class PostgresStore:
 
     def workers(self) -> list[WorkerRow]:
         return postgres_membership.workers(self._hub)
+
+    def errands(self, partitions: Collection[int]) -> list[Errand]:
+        return postgres_errands.errands(self._hub, partitions)
+
+    def queues(self) -> list[Queue]:
+        return postgres_errands.queues(self._hub)
 
     # The owner's side
 

@@ -163,3 +163,26 @@ CREATE INDEX reply_at ON reply (at)
 ALTER TABLE worker ADD COLUMN repertoire text NOT NULL DEFAULT ''
 
 ALTER TABLE partition ADD COLUMN needs text NOT NULL DEFAULT ''
+
+-- 3 --
+
+-- An activity that any worker may run: written by the commit that asks for it, deleted by the one
+-- that answers it. `number` is a position that the owner of the partition gave it. Who runs it, or
+-- is about to, is `worker`; that claim lasts as long as the worker's lease.
+CREATE TABLE errand (
+    partition integer NOT NULL,
+    number bigint NOT NULL,
+    instance_id text COLLATE "C" NOT NULL,
+    execution_id text NOT NULL,
+    task_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    due bigint NOT NULL,
+    body text NOT NULL,
+    worker text COLLATE "C",
+    PRIMARY KEY (partition, number)
+)
+
+CREATE INDEX errand_waiting ON errand (name, due) WHERE worker IS NULL
+
+CREATE INDEX errand_taken ON errand (worker) WHERE worker IS NOT NULL

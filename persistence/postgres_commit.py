@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import orjson
 
+from . import postgres_errands
 from .postgres_connections import Step
 from .postgres_rows import (
     ENTITIES,
@@ -100,6 +101,8 @@ def _shared_fence(commit: Commit, shared: Shared) -> Step:
     """All that the worker owns: which of them a commit concerns would take longer to find out."""
     used = [message.position for message in commit.sent]
     used += [letter.number for letter in shared.letters]
+    used += [errand.number for errand in shared.errands]
+    used += [answer.letter.number for answer in shared.answers]
     owned, epochs = list(shared.epochs), list(shared.epochs.values())
     return _SHARED_FENCE, (max(used, default=0), owned, epochs, len(owned))
 
@@ -160,6 +163,10 @@ def _work(commit: Commit, bound: list[int], partition_of: PartitionOf) -> Iterat
     yield from REPLIES.steps(REPLIES.upsert, list(commit.replies.items()))
     if shared is not None:
         yield from _letters(shared)
+        yield from postgres_errands.steps_of(shared)
+        if not shared.epochs:
+            # No partition shows that something has changed.
+            yield "UPDATE hub SET changes = changes + 1", ()
 
 
 def _letters(shared: Shared) -> Iterator[Step]:

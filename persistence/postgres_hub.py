@@ -199,16 +199,17 @@ def schema_version(link: Link, address: Address) -> int:
 
 
 def written(hint: Hint) -> str:
-    """A hint as text: the partitions of each kind, and a mark for members."""
+    """A hint as text: the partitions of each kind, and marks for members and errands."""
     parts = (hint.come, hint.changed)
     numbers = "|".join(",".join(map(str, part)) for part in parts)
-    return f"{numbers}|{'m' if hint.members else ''}"
+    errands = f"{'a' if hint.asked else ''}{'w' if hint.withdrawn else ''}"
+    return f"{numbers}|{'m' if hint.members else ''}|{errands}"
 
 
 def heard(text: str) -> Hint:
     """The reverse of `written`; what is none is an empty hint."""
-    come, changed, members = [*text.split("|"), "", "", ""][:3]
-    return Hint(_numbers(come), _numbers(changed), members == "m")
+    come, changed, members, errands = [*text.split("|"), "", "", "", ""][:4]
+    return Hint(_numbers(come), _numbers(changed), members == "m", "a" in errands, "w" in errands)
 
 
 def _numbers(text: str) -> frozenset[int]:

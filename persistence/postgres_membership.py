@@ -18,9 +18,10 @@ import orjson
 import psycopg
 
 from ..actors.errors import StoreError
+from . import postgres_errands
 from .postgres_connections import Link, Step
 from .postgres_hub import PostgresHub, heard
-from .records import Hint, Roster, WorkerRow
+from .records import Errand, ErrandKey, Hint, Roster, WorkerRow
 
 Met = Callable[[Roster], object]
 Told = Callable[[Hint], object]
@@ -47,13 +48,15 @@ _ALIVE = """
 """
 _OWNERS = "SELECT number, epoch, worker, needs FROM partition ORDER BY number"
 # What a large backlog is beyond that makes no difference to who looks, but would to the heartbeat.
-_LAG = """
-    SELECT count(*) FROM (
+_LAG = f"""
+    SELECT (SELECT count(*) FROM (
         SELECT 1 FROM inbox JOIN partition ON partition.number = inbox.partition WHERE worker = %s
         UNION ALL
         SELECT 1 FROM letter JOIN partition ON partition.number = letter.partition WHERE worker = %s
         LIMIT 100000
-    ) AS waiting
+    ) AS waiting),
+    (SELECT count(*) FROM errand WHERE worker = %s), {postgres_errands.WAITING},
+    EXISTS (SELECT 1 FROM errand WHERE {postgres_errands.LEFT_BEHIND})
 """
 _FORGET = "DELETE FROM worker WHERE leased_until < now() - interval '1 day'"
 
@@ -135,8 +138,9 @@ class Membership:
         known = self._repertoires
         renewed = _BEAT, (self.id, self.id, self._name, self._repertoire, self._lease)
         seen = _ALIVE, (list(known),)
-        lapsed, alive, owners, ((lag,),) = self._hub.connections.write(
-            [renewed, seen, (_OWNERS, ()), (_LAG, (self.id, self.id))]
+        work = _LAG, (self.id, self.id, self.id)
+        lapsed, alive, owners, ((lag, taken, waiting, left_behind),) = self._hub.connections.write(
+            [renewed, seen, (_OWNERS, ()), work]
         )
         names = {worker: name for worker, name, _ in alive}
         self._repertoires = {
@@ -154,6 +158,9 @@ class Membership:
             self._repertoires,
             bool(lapsed[0][0]),
             lag,
+            taken,
+            waiting,
+            left_behind,
             began,
             self._lease,
         )
@@ -176,6 +183,19 @@ class Membership:
             steps.append((_NEED, (orjson.dumps(found).decode(), self.id)))
         steps.append((_RELEASE, (list(partitions), self.id)))
         self._hub.connections.write(steps, self._hub.telling(_MEMBERS))
+
+    # Errands
+
+    def waiting(self, names: Collection[str], now: int) -> dict[str, int]:
+        return postgres_errands.waiting(self._hub, names, now)
+
+    def take(
+        self, wanted: Mapping[str, int], now: int, *, left_behind: bool = False
+    ) -> list[Errand]:
+        return postgres_errands.take(self._hub, self.id, wanted, now, left_behind=left_behind)
+
+    def taken(self, known: Collection[ErrandKey]) -> list[Errand]:
+        return postgres_errands.taken(self._hub, self.id, known)
 
     # The thread
 
@@ -224,8 +244,10 @@ class Membership:
         hints = [heard(note.payload) for note in link.notifies(timeout=0)]
         come = frozenset(number for hint in hints for number in hint.come)
         changed = frozenset(number for hint in hints for number in hint.changed)
-        if come or changed:
-            told(Hint(come, changed))
+        asked = any(hint.asked for hint in hints)
+        withdrawn = any(hint.withdrawn for hint in hints)
+        if told_of := Hint(come, changed, asked=asked, withdrawn=withdrawn):
+            told(told_of)
         return any(hint.members for hint in hints)
 
     def leave(self) -> None:
@@ -239,7 +261,8 @@ class Membership:
             waker.close()
         # When the database is away they become free at the end of the lease.
         with suppress(StoreError):
-            steps = [(_RELEASE_ALL, (self.id,)), (_LEAVE, (self.id,))]
+            mine = (self.id,)
+            steps = [(_RELEASE_ALL, mine), (postgres_errands.RELEASE, mine), (_LEAVE, mine)]
             self._hub.connections.write(steps, self._hub.telling(_MEMBERS))
 
 

@@ -14,7 +14,7 @@ from attrs import fields
 
 from ..actors.status import Status
 from .postgres_connections import Step
-from .records import EntityRow, InstanceRow, Letter, MessageRow, TimerRow, TurnRow
+from .records import EntityRow, Errand, InstanceRow, Letter, MessageRow, TimerRow, TurnRow
 
 Values = Sequence[Any]
 PartitionOf = Callable[[str], int]
@@ -28,12 +28,15 @@ _TURN = tuple(field.name for field in fields(TurnRow))
 _TIMER = tuple(field.name for field in fields(TimerRow))
 _MESSAGE = tuple(field.name for field in fields(MessageRow))
 _LETTER = tuple(field.name for field in fields(Letter))
+_ERRAND = tuple(field.name for field in fields(Errand))
 
+_ERRAND_NAME = _ERRAND.index("name")
 _NAME, _VERSION, _STATUS, _TAGS = (
     _INSTANCE.index(name) for name in ("name", "version", "status", "tags")
 )
 
 _TYPES = {
+    "attempt": "integer",
     "partition": "integer",
     "sequence": "integer",
     "status": "smallint",
@@ -43,7 +46,7 @@ _TYPES = {
         ("at", "completed", "created", "due", "position", "number", "scheduled_start", "timer_id"),
         "bigint",
     ),
-    "updated": "bigint",
+    **dict.fromkeys(("task_id", "updated"), "bigint"),
 }
 """Of columns that are not `text`."""
 
@@ -53,9 +56,9 @@ class Table:
 
     def __init__(self, name: str, columns: Sequence[str], *key: str) -> None:
         self.columns = columns
-        typed = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in columns)
+        self.typed = ", ".join(f"{column} {_TYPES.get(column, 'text')}" for column in columns)
         listed = ", ".join(columns)
-        self.rows = f"json_to_recordset(%s::json) AS given ({typed})"
+        self.rows = f"json_to_recordset(%s::json) AS given ({self.typed})"
         self.insert = f"INSERT INTO {name} ({listed}) SELECT {listed} FROM {self.rows}"
         changes = ", ".join(f"{one} = excluded.{one}" for one in columns if one not in key)
         self.upsert = f"{self.insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
@@ -83,6 +86,7 @@ TIMERS = Table("timer", (*_TIMER, "partition"), "instance_id", "timer_id")
 MAILBOX = Table("mailbox", (*_MESSAGE, "partition"), "position", "partition")
 INBOX = Table("inbox", ("number", *_MESSAGE[1:], "partition"), "number")
 LETTERS = Table("letter", _LETTER, "partition", "number", "sender")
+ERRANDS = Table("errand", _ERRAND, "partition", "number")
 REPLIES = Table("reply", ("request_id", "body"), "request_id")
 
 READ_INSTANCE = _select("instance", _INSTANCE)
@@ -99,6 +103,7 @@ _turn_values = attrgetter(*_TURN)
 _timer_values = attrgetter(*_TIMER)
 _message_values = attrgetter(*_MESSAGE)
 letter_values: Callable[[Letter], Values] = attrgetter(*_LETTER)
+_errand_values = attrgetter(*_ERRAND)
 
 
 def instances(rows: Iterable[InstanceRow], partition_of: PartitionOf) -> list[Values]:
@@ -124,6 +129,12 @@ def messages(rows: Iterable[MessageRow], partition_of: PartitionOf) -> list[Valu
     return [(*_message_values(row), partition_of(row.target)) for row in rows]
 
 
+def errand_values(row: Errand) -> Values:
+    values = list(_errand_values(row))
+    values[_ERRAND_NAME] = escaped(row.name)
+    return values
+
+
 def _instance(row: InstanceRow) -> list[Any]:
     values = list(_instance_values(row))
     values[_NAME] = escaped(row.name)
@@ -135,8 +146,8 @@ def _instance(row: InstanceRow) -> list[Any]:
 def read_instance(row: tuple[Any, ...]) -> InstanceRow:
     """The row that these columns are."""
     values = list(row)
-    values[_NAME] = _unescaped(values[_NAME])
-    values[_VERSION] = None if values[_VERSION] is None else _unescaped(values[_VERSION])
+    values[_NAME] = unescaped(values[_NAME])
+    values[_VERSION] = None if values[_VERSION] is None else unescaped(values[_VERSION])
     values[_STATUS] = Status(values[_STATUS])
     tags: Mapping[str, str] = dict(orjson.loads(pair) for pair in values[_TAGS] or ())
     values[_TAGS] = tags
@@ -157,7 +168,8 @@ def escaped(name: str) -> str:
     return name.replace("\\", "\\\\").replace("\0", "\\0")
 
 
-def _unescaped(name: str) -> str:
+def unescaped(name: str) -> str:
+    """The reverse of `escaped`."""
     if "\\" not in name:
         return name
     return "\\".join(part.replace("\\0", "\0") for part in name.split("\\\\"))

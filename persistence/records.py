@@ -111,6 +111,56 @@ class Letter:
         return self.partition, self.number, self.sender
 
 
+ErrandKey = tuple[int, int]
+"""What names an errand: the partition of its instance, and its number there."""
+
+
+@define
+class Errand:
+    """An activity that any worker may run."""
+
+    partition: int
+    """That of the instance."""
+    number: int
+    """Given by the owner of the partition, and never again."""
+    instance_id: str
+    execution_id: str
+    task_id: int
+    attempt: int
+    name: str
+    """The activity's."""
+    due: int
+    """When it may begin; of those that may, the oldest comes first."""
+    body: str = ""
+    """The event that asked for it; empty where one is looked at that the reader knows."""
+
+    @property
+    def key(self) -> ErrandKey:
+        """What names it."""
+        return self.partition, self.number
+
+
+@frozen
+class Answer:
+    """What became of an errand that a worker had taken: a letter, if nobody else has taken it."""
+
+    errand: ErrandKey
+    letter: Letter
+
+
+@frozen
+class Queue:
+    """The errands of one activity."""
+
+    name: str
+    waiting: int
+    """How many nobody has taken."""
+    taken: int
+    """How many are some worker's."""
+    silent: int
+    """For how many microseconds the first that waits might have begun; below zero if none may."""
+
+
 @define
 class Commit:
     """Turns made durable together. All of it happens, or nothing."""
@@ -150,9 +200,13 @@ class Hint:
     """Partitions in which actors have changed, or were answered for."""
     members: bool = False
     """Whether workers have come or gone, or let partitions go."""
+    asked: bool = False
+    """Whether errands wait to be taken."""
+    withdrawn: bool = False
+    """Whether some were withdrawn, which a worker may have taken."""
 
     def __bool__(self) -> bool:
-        return bool(self.come or self.changed or self.members)
+        return bool(self.come or self.changed or self.members or self.asked or self.withdrawn)
 
 
 @define
@@ -167,11 +221,23 @@ class Shared:
     """Letters that are taken now."""
     changed: frozenset[int] = frozenset()
     """Partitions of which others may want to hear at once that something has changed there."""
+    errands: list[Errand] = Factory(list[Errand])
+    """Activities that are asked for now."""
+    withdrawn: list[ErrandKey] = Factory(list[ErrandKey])
+    """Errands that are answered here, or that nobody wants any more."""
+    answers: list[Answer] = Factory(list[Answer])
+    """Those whose errand is not this worker's any more say nothing."""
 
     @property
     def hint(self) -> Hint:
         """What others may want to hear of it."""
-        return Hint(frozenset(letter.partition for letter in self.letters), self.changed)
+        letters = (*self.letters, *(answer.letter for answer in self.answers))
+        return Hint(
+            frozenset(letter.partition for letter in letters),
+            self.changed,
+            asked=bool(self.errands),
+            withdrawn=bool(self.withdrawn),
+        )
 
 
 @define
@@ -285,6 +351,12 @@ class Roster:
     """Whether the lease of this worker had ended, so that those of others may have too."""
     lag: int = 0
     """How many messages of clients and of other workers wait to be taken in by this worker."""
+    errands: int = 0
+    """How many errands this worker has taken, and not answered."""
+    waiting: bool = False
+    """Whether there are errands that nobody has taken, and that may begin."""
+    left_behind: bool = False
+    """Whether there are some whose worker is dead."""
     beaten: float = 0.0
     """When the heartbeat began, in seconds of `time.monotonic`."""
     lease: float = 0.0

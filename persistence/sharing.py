@@ -10,12 +10,14 @@
 4.  Workers say which code they have, and which code partitions need. Both are texts that a store
     never looks into.
 5.  What is heard of others' changes is a hint. It may come late, twice or never.
+6.  An errand is an activity that any worker may run. It is taken by one at a time, and stays taken
+    while that worker lives. Its answer is a letter, written by the commit that deletes it.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeGuard
 
-from .records import Arrivals, Due, Hint, Pending, Roster, WorkerRow
+from .records import Arrivals, Due, Errand, ErrandKey, Hint, Pending, Queue, Roster, WorkerRow
 from .store import Store
 
 Told = Callable[[Hint], object]
@@ -48,6 +50,26 @@ class Membership(Protocol):
 
     def release(self, partitions: Collection[int], needs: Mapping[int, str] | None = None) -> None:
         """Let others have these, of which some are found to need this code."""
+        ...
+
+    def waiting(self, names: Collection[str], now: int) -> dict[str, int]:
+        """How many errands of these activities may begin by `now` and are nobody's.
+
+        The activity of the oldest comes first. A large queue is not counted to its end.
+        """
+        ...
+
+    def take(
+        self, wanted: Mapping[str, int], now: int, *, left_behind: bool = False
+    ) -> list[Errand]:
+        """Take up to so many errands of each activity that may begin by `now`, the oldest first.
+
+        What the dead have taken is there to be taken too, if it is looked for (`left_behind`).
+        """
+        ...
+
+    def taken(self, known: Collection[ErrandKey]) -> list[Errand]:
+        """All that this worker has taken; those that it knows without their bodies."""
         ...
 
     def watch(self, met: Callable[[Roster], object], told: Told) -> None:
@@ -90,6 +112,14 @@ class SharedStore(Store, Protocol):
 
     def arrived(self, partitions: Collection[int], below: int) -> Arrivals:
         """All letters for these partitions, and of clients' messages those below a position."""
+        ...
+
+    def errands(self, partitions: Collection[int]) -> list[Errand]:
+        """What instances of these partitions have asked for, without the bodies."""
+        ...
+
+    def queues(self) -> list[Queue]:
+        """The errands of each activity, by its name."""
         ...
 
     def take_replies(self, request_ids: Sequence[str]) -> dict[str, str]:

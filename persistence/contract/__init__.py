@@ -5,9 +5,10 @@ returns a handle on one and the same empty task hub at each call. Then import th
 
     from perdure.persistence.contract import *
 
-`TestSharing` is for stores that several workers can run, `SharedStore`s; its fixture is called
-`open_shared`. No test is skipped for any store, as there is no difference to be declared: what a
-store may do in its own way (durability, what happens to a closed one) is not in here.
+`TestErrands` and `TestSharing` are for stores that several workers can run, `SharedStore`s; their
+fixture is called `open_shared`. No test is skipped for any store, as there is no difference to be
+declared: what a store may do in its own way (durability, what happens to a closed one) is not in
+here.
 """
 
 from .archive import TestArchive
@@ -15,6 +16,7 @@ from .claims import TestClaims
 from .commits import TestCommits
 from .ended import TestEnded, TestFamily
 from .entities import TestEntities
+from .errands import TestErrands
 from .inbox import TestInbox
 from .instances import TestInstances
 from .mailbox import TestMailbox
@@ -37,6 +39,7 @@ __all__ = [
     "TestCommits",
     "TestEnded",
     "TestEntities",
+    "TestErrands",
     "TestFamily",
     "TestInbox",
     "TestInstances",

@@ -16,6 +16,9 @@ from perdure.persistence.contract import (
     TestEntities as TestEntities,
 )
 from perdure.persistence.contract import (
+    TestErrands as TestErrands,
+)
+from perdure.persistence.contract import (
     TestFamily as TestFamily,
 )
 from perdure.persistence.contract import (

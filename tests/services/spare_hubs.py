@@ -11,7 +11,18 @@ from perdure.persistence.schema import UNFINISHED
 PARAMETERS = "lease=1&heartbeat=0.1"
 """An owner that was killed is replaced soon, and one that lives shows it at once."""
 
-TABLES = ("instance", "entity", "turn", "timer", "mailbox", "inbox", "letter", "reply", "worker")
+TABLES = (
+    "instance",
+    "entity",
+    "turn",
+    "timer",
+    "mailbox",
+    "inbox",
+    "letter",
+    "errand",
+    "reply",
+    "worker",
+)
 
 
 class SpareHubs:
