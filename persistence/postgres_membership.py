@@ -75,7 +75,8 @@ _CLAIM = """
 _END_STUCK = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE pid <> pg_backend_pid() AND xact_start < clock_timestamp() - %s * interval '1 second'
-    AND pid IN (
+    -- Another database may have a table of the same number.
+    AND datname = current_database() AND pid IN (
         SELECT pid FROM pg_locks
         WHERE relation = 'partition'::regclass AND mode = 'RowExclusiveLock' AND granted
     ) AND EXISTS (

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from perdure.runtime.client.views import WorkerStatus
+from perdure.runtime.client.status_document import worker_document
 
-from .documents import timestamp
 from .printing import table
 from .session import Session
 from .target import Target
@@ -28,23 +27,9 @@ async def workers(session: Session) -> None:
 
 
 async def _found(target: Target) -> list[dict[str, Any]]:
-    found = [_document(worker) for worker in await target.workers()]
+    found = [worker_document(worker) for worker in await target.workers()]
     owner = await target.owner()
     return found if owner is None else [_owner_document(owner)]
-
-
-def _document(worker: WorkerStatus) -> dict[str, Any]:
-    left = worker.lease_left.total_seconds()
-    return {
-        "workerId": worker.id,
-        "name": worker.name,
-        "alive": left > 0,
-        "partitions": worker.partitions,
-        "since": timestamp(worker.entered),
-        "silentSeconds": worker.silent_for.total_seconds(),
-        "leaseSeconds": left,
-        "lag": worker.lag,
-    }
 
 
 def _owner_document(name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The status of an instance as JSON: the field names and formats of Durable Functions."""
+"""Statuses as JSON: the field names and formats of Durable Functions."""
 
 import json
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ...actors.status import Status
-from .views import InstanceStatus
+from .views import InstanceStatus, WorkerStatus
 
 JSON = "application/json"
 
@@ -31,6 +31,21 @@ def _output(status: InstanceStatus) -> Any:
     if status.runtime_status is not Status.FAILED or failure is None:
         return status.output
     return f"Orchestrator function '{status.name}' failed: {failure.message or failure.type}"
+
+
+def worker_document(worker: WorkerStatus) -> dict[str, Any]:
+    """What `GET /workers` answers of one of several workers."""
+    left = worker.lease_left.total_seconds()
+    return {
+        "workerId": worker.id,
+        "name": worker.name,
+        "alive": left > 0,
+        "partitions": worker.partitions,
+        "since": timestamp(worker.entered),
+        "silentSeconds": worker.silent_for.total_seconds(),
+        "leaseSeconds": left,
+        "lag": worker.lag,
+    }
 
 
 def timestamp(when: datetime) -> str:

@@ -39,7 +39,7 @@ def test_locks_of_the_dead_are_taken_away(store: SharedStore, stuck: psycopg.Con
         stuck.commit()
 
 
-def test_locks_of_the_living_are_waited_for(store: SharedStore, stuck: psycopg.Connection) -> None:
+def test_no_session_is_ended_while_all_live(store: SharedStore, stuck: psycopg.Connection) -> None:
     alive = store.enter(lease=60, heartbeat=1)
     alive.beat()
     alive.claim([0])
