@@ -14,13 +14,19 @@ from perdure.cli.bench.figures import COLUMNS, Beside, Figures, extras, number
 
 from .alternating import alone, alternating, task
 from .bench import Sizes
+from .database import SHOWS, server_at
 from .peers import PEER_WORKLOADS
 from .results import Wish, write
+from .server import NoServerError
 from .suite import CASES
 from .workloads import WORKLOADS
 
 WIDTHS = [11 if column.words else max(9, len(column.heading)) for column in COLUMNS]
 REPEAT = 3
+COMPARED = """\
+on a PostgreSQL server, the one of --store or else a private one, --repeat times:
+  scaleout  hello, signals and transfer by 1, 2 and 4 workers of one hub
+  dbos      hello beside DBOS, if that is installed"""
 BESIDE = ("lowest", "highest", "of floor")
 
 
@@ -28,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the arguments ask for, one after another."""
     parser = _parser()
     asked = parser.parse_args(arguments)
+    if any(name in SHOWS for name in asked.workloads):
+        _compare(parser, asked)
+        return
     if asked.results:
         if asked.count or asked.concurrency or asked.steps or asked.json or asked.workers > 1:
             parser.error("--results has its own sizes and shape: leave the others out")
@@ -55,6 +64,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _show(row, as_json=asked.json)
 
 
+def _compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """Show what is measured on a server only."""
+    if len(asked.workloads) > 1:
+        parser.error(f"{' and '.join(SHOWS)} are measured alone: leave other workloads out")
+    if asked.count or asked.concurrency or asked.steps or asked.results or asked.workers > 1:
+        parser.error(f"{asked.workloads[0]} has its own sizes and shape: leave the others out")
+    try:
+        with server_at(asked.store) as url:
+            show = SHOWS[asked.workloads[0]]
+            show(url, asked.repeat or 1, _tell, as_json=asked.json)
+    except NoServerError as error:
+        parser.error(f"no server could be started ({error}): say --store postgresql://...")
+
+
 def _sizes(name: str, asked: argparse.Namespace) -> Sizes:
     given = {"count": asked.count, "concurrency": asked.concurrency, "steps": asked.steps}
     changes = {key: value for key, value in given.items() if value is not None}
@@ -74,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m benchmarks",
         description="What Perdure does in a second.",
-        epilog=f"workloads, and how much of them unless told otherwise:\n{known}",
+        epilog=f"workloads, and how much of them unless told otherwise:\n{known}\n\n{COMPARED}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -123,8 +146,8 @@ def _installed() -> Iterator[str]:
 
 
 def _workload(text: str) -> str:
-    if text not in WORKLOADS | PEER_WORKLOADS:
-        known = ", ".join(WORKLOADS)
+    if text not in WORKLOADS | PEER_WORKLOADS | SHOWS:
+        known = ", ".join([*WORKLOADS, *SHOWS])
         raise argparse.ArgumentTypeError(f"there is no workload {text!r}, only {known}")
     return text
 

@@ -12,7 +12,7 @@ async def run(bench: Bench) -> int:
         async def one(_: int) -> None:
             await account.call(Account.deposit, 1)
 
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
         if await account.call(Account.deposit, 0) != bench.sizes.count:
             raise AssertionError("a call was lost or doubled")

@@ -25,6 +25,6 @@ async def run(bench: Bench) -> int:
             if await instance.result() != sum(range(steps)):
                 raise AssertionError("an event was lost or doubled")
 
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
     return bench.sizes.count * steps

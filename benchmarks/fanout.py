@@ -30,6 +30,6 @@ async def run(bench: Bench) -> int:
             if await instance.result() != sum(n * n for n in range(width)):
                 raise AssertionError("an activity's result was lost")
 
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
     return bench.sizes.count * width

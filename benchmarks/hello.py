@@ -29,6 +29,6 @@ async def run(bench: Bench) -> int:
             instance = await runtime.client.start_new(hello, bench.sizes.steps)
             await instance.result()
 
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
     return bench.sizes.count

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from perdure.cli.bench.figures import Beside, Figures, beside, extras, number
 
+from . import database
 from .alternating import alone, alternating, task
 from .machine import described, load_now, version_of
 from .peers import PEERS, Peer, absence
@@ -43,6 +44,8 @@ class Wish:
     repeat: int
     cases: Sequence[Case] = CASES
     peers: Sequence[Peer] = PEERS
+    server: str | None = ""
+    """Of PostgreSQL, or empty for a private one; None leaves that part out."""
 
 
 class Ticker:
@@ -75,6 +78,8 @@ def results(wish: Wish) -> str:
     parts = [_head(place, wish), *(_backend(wish, name, found[name]) for name in wish.backends)]
     if {"asyncio", "trio"} <= found.keys():
         parts.append(_trio(found["asyncio"], found["trio"]))
+    if wish.server is not None:
+        parts.append(database.section(wish.repeat, tick.case, wish.server))
     parts.append(_peers(peers, [peer for peer in wish.peers if absence(peer)]))
     return "\n".join(parts)
 

@@ -35,7 +35,7 @@ async def run(bench: Bench) -> int:
             instance = await runtime.client.start_new("sequence", bench.sizes.steps)
             await instance.result()
 
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
     latencies = [later - earlier for earlier, later in pairwise(at)]
     bench.meter.latencies[:] = latencies

@@ -1,4 +1,4 @@
-"""signals: a crowd of clients signals one hot entity; over when it has taken all of them."""
+"""signals: a crowd of clients signals `steps` entities; over when all of them are taken."""
 
 from .accounts import Account, app
 from .bench import Bench
@@ -7,14 +7,15 @@ from .bench import Bench
 async def run(bench: Bench) -> int:
     """Give the number of signals."""
     async with bench.runtime(app) as runtime:
-        account = runtime.client.entity(Account, bench.key())
+        accounts = [runtime.client.entity(Account, bench.key()) for _ in range(bench.sizes.steps)]
 
-        async def one(_: int) -> None:
-            await account.signal(Account.deposit, 1)
+        async def one(number: int) -> None:
+            await accounts[number % len(accounts)].signal(Account.deposit, 1)
 
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
             # A call comes after all signals that were sent before it.
-            if await account.call(Account.deposit, 0) != bench.sizes.count:
+            taken = [await account.call(Account.deposit, 0) for account in accounts]
+            if sum(taken) != bench.sizes.count:
                 raise AssertionError("a signal was lost or doubled")
     return bench.sizes.count

@@ -29,7 +29,7 @@ async def run(bench: Bench) -> int:
 
         await one(0)
         before = rss_bytes()
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
         gc.collect()
         bench.meter.extra["rss_kb_each"] = round((rss_bytes() - before) / count / 1_000, 2)

@@ -25,6 +25,6 @@ async def run(bench: Bench) -> int:
             instance = await runtime.client.start_new(naps, bench.sizes.steps)
             await instance.result()
 
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
     return bench.sizes.count * bench.sizes.steps

@@ -19,7 +19,7 @@ async def run(bench: Bench) -> int:
             instance = await runtime.client.start_new(transfer, Order(source, target, 1))
             await instance.result()
 
-        with bench.clock(runtime):
+        async with bench.clock(runtime):
             await bench.crowd(one)
         left = [
             await runtime.client.entity(Account, account).call(Account.deposit, 0)

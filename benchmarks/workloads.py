@@ -1,13 +1,11 @@
 """The workloads by name, with the sizes that they have unless told otherwise."""
 
-import gc
 import tempfile
 from pathlib import Path
 
 import anyio
 
 from perdure.cli.bench.backends import BACKENDS
-from perdure.cli.bench.figures import Figures
 from perdure.cli.bench.floor import floor_count
 
 from . import (
@@ -29,6 +27,7 @@ from . import (
 )
 from .bench import Bench, BesideIt, Sizes, Workload
 from .peers import PEER_WORKLOADS
+from .workers import Gathering, Part
 
 
 def _each(steps: int) -> BesideIt:
@@ -43,7 +42,11 @@ def _floor_sizes(concurrency: int, steps: int) -> Sizes:
 # The start and the end of an orchestration are events too, and its steps have a part in them.
 WORKLOADS = {
     "floor": Workload(
-        floor.run, "durable steps written by hand", Sizes(10_000, 100, 3), lambda s: s.steps
+        floor.run,
+        "durable steps written by hand",
+        Sizes(10_000, 100, 3),
+        lambda s: s.steps,
+        shared=False,
     ),
     "hello": Workload(
         hello.run,
@@ -60,7 +63,7 @@ WORKLOADS = {
         lambda s: _floor_sizes(min(1_000, s.concurrency * s.steps), 1),
     ),
     "signals": Workload(
-        signals.run, "signals to one entity", Sizes(10_000, 50, 1), lambda _: 1, _each(1)
+        signals.run, "signals to STEPS entities", Sizes(10_000, 50, 1), lambda _: 1, _each(1)
     ),
     "calls": Workload(
         calls.run, "calls of one entity", Sizes(10_000, 50, 1), lambda _: 2, _each(1)
@@ -91,6 +94,7 @@ WORKLOADS = {
         "orchestrations after a crash",
         Sizes(2_000, 100, 3),
         lambda _: 2,
+        shared=False,
     ),
     "sequence": Workload(
         sequence.run,
@@ -98,18 +102,21 @@ WORKLOADS = {
         Sizes(1, 1, 5_000),
         lambda s: 2 + 2 / s.steps,
         _each(1),
+        shared=False,
     ),
     "replay": Workload(
         replay.run,
         "steps replayed from the history",
         Sizes(5, 1, 5_000),
         lambda s: 2 + 2 / s.steps,
+        shared=False,
     ),
     "sleepers": Workload(
         sleepers.run,
         "sleeping orchestrations at the start",
         Sizes(5_000, 100, 1),
         lambda _: 1,
+        shared=False,
     ),
     "starts": Workload(
         starts.run, "starts of waiting orchestrations", Sizes(5_000, 100, 1), lambda _: 1, _each(1)
@@ -119,25 +126,30 @@ WORKLOADS = {
         "orchestrations after a restart, STEPS steps replayed",
         Sizes(500, 100, 10),
         lambda _: 2,
+        shared=False,
     ),
-    "importing": Workload(importing.run, "imports of perdure", Sizes(3, 1, 1), lambda _: 1),
+    "importing": Workload(
+        importing.run, "imports of perdure", Sizes(3, 1, 1), lambda _: 1, shared=False
+    ),
 }
 
 
-def tune_collector() -> None:
-    """Let the garbage collector pass over what is loaded, as docs/performance.md advises."""
-    gc.collect()
-    gc.freeze()
-
-
-def measure(name: str, sizes: Sizes, store: str, backend: str) -> Figures:
-    """Run one workload in this process."""
+def measure(name: str, sizes: Sizes, store: str, backend: str, gathering: Gathering) -> Part:
+    """Run one workload in this process, beside others that do the same."""
     workload = (WORKLOADS | PEER_WORKLOADS)[name]
     library, options = BACKENDS[backend]
+
+    async def run() -> int:
+        await gathering.meet()
+        return await workload.run(bench)
+
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder:
-        bench = Bench(sizes, store, Path(folder))
+        bench = Bench(sizes, store, Path(folder), gathering)
         try:
-            n = anyio.run(workload.run, bench, backend=library, backend_options=options)
+            n = anyio.run(run, backend=library, backend_options=options)
+        except BaseException:
+            gathering.give_up()
+            raise
         finally:
             bench.close()
-        return bench.figures(name, backend, n, workload.events(sizes))
+        return bench.part(bench.figures(name, backend, n, workload.events(sizes)))

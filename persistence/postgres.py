@@ -110,6 +110,11 @@ class PostgresStore:
     def location(self) -> str:
         return self._hub.location
 
+    @property
+    def round_trips(self) -> int:
+        """How often the server was waited for."""
+        return self._hub.connections.round_trips
+
     # One worker among others
 
     @property

@@ -64,6 +64,8 @@ class Connections:
         self._lock = threading.Lock()
         self._idle: list[Link] = []
         self._closed = False
+        self.round_trips = 0
+        """How often the server was waited for, for who measures; no lock protects the number."""
 
     def ask(self, statement: str, *values: object) -> Rows:
         """Read by one statement."""
@@ -110,6 +112,7 @@ class Connections:
     def lent(self, *expected: type[psycopg.Error]) -> Generator[Link, None, None]:
         """Lend a connection, in no transaction; all but the expected errors become `StoreError`."""
         link = self._borrow()
+        self.round_trips += 1
         try:
             yield link
         except expected:

@@ -90,3 +90,8 @@ PEERS = (
 PEER_WORKLOADS = {
     peer.key(comparison): comparison.peers for peer in PEERS for comparison in peer.workloads
 }
+
+
+def named(name: str) -> Peer:
+    """The peer of that name."""
+    return next(peer for peer in PEERS if peer.name == name)

@@ -75,6 +75,8 @@ def test_uvloop_is_a_backend_of_its_own() -> None:
         (["--backend=curio"], "there is no backend 'curio', only asyncio"),
         (["--store=sqlite:///a.db", "--workers=2"], "one process at a time runs a file"),
         (["--results=here.md", "--count=9"], "--results has its own sizes and shape"),
+        (["scaleout", "hello"], "scaleout and dbos are measured alone"),
+        (["dbos", "--count=9"], "dbos has its own sizes and shape: leave the others out"),
         (["--speed=9"], "unrecognized arguments: --speed=9"),
     ],
 )

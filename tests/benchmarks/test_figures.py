@@ -6,7 +6,7 @@ import math
 import pytest
 from attrs import evolve
 
-from perdure.cli.bench.figures import COLUMNS, Figures, beside, extras, middle, percentile, together
+from perdure.cli.bench.figures import COLUMNS, Figures, beside, extras, middle, percentile
 
 ROW = Figures(
     "hello",
@@ -48,14 +48,6 @@ def test_each_rate_is_compared_with_its_own_floor() -> None:
     assert (found.slowest, found.middle.per_second, found.fastest) == (10, 20, 90)
     assert found.ratio == 0.4
     assert found.document()["floor_per_second"] == 100
-
-
-def test_workers_do_it_together() -> None:
-    row = evolve(ROW, bytes_written=100.0)
-    both = together([row, evolve(row, seconds=2.0, p99_ms=9.0)], one_log=False)
-    assert (both.n, both.concurrency, both.seconds, both.per_second) == (6, 4, 2.0, 3.0)
-    assert (both.p99_ms, both.commits, both.events, both.bytes_written) == (9.0, 10, 48, 200)
-    assert together([row, row], one_log=True).bytes_written == 100
 
 
 def test_without_a_floor_there_is_no_ratio() -> None:

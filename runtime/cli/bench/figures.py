@@ -84,32 +84,6 @@ def beside(rows: list[Figures], floors: list[Figures]) -> Beside:
     )
 
 
-def together(rows: list[Figures], *, one_log: bool) -> Figures:
-    """What several processes have done at the same time; rates are those of the slowest.
-
-    `one_log` is for a server, whose log grows for all of them: each has counted all of it.
-    """
-    n, events = sum(row.n for row in rows), sum(row.events for row in rows)
-    seconds, cpu = max(row.seconds for row in rows), sum(row.cpu_seconds for row in rows)
-    written = [row.bytes_written for row in rows]
-    all_written = max(written) if one_log else sum(written)
-    return evolve(
-        middle(rows),
-        n=n,
-        concurrency=sum(row.concurrency for row in rows),
-        seconds=seconds,
-        per_second=round(n / seconds, 1),
-        p99_ms=max(row.p99_ms for row in rows),
-        peak_rss_mb=round(sum(row.peak_rss_mb for row in rows), 1),
-        commits=sum(row.commits for row in rows),
-        cpu_seconds=round(cpu, 3),
-        events=events,
-        cpu_us_per_event=round(cpu * 1e6 / events, 2),
-        bytes_written=all_written,
-        bytes_per_event=round(all_written / events, 1),
-    )
-
-
 def middle(rows: list[Figures]) -> Figures:
     """The median of each figure; of two in the middle the lower, so that whole numbers stay so."""
     changes: dict[str, Any] = {}

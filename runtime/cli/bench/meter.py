@@ -56,6 +56,8 @@ class Meter:
     """How many bytes have been written so far."""
     latencies: list[float] = Factory(list[float])
     """Seconds each."""
+    begun: float = 0.0
+    """When the block began, by `time.perf_counter`, which is the same for all processes."""
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     commits: int = 0
@@ -66,9 +68,9 @@ class Meter:
     def clock(self, commits: Callable[[], int]) -> Generator[None, None, None]:
         """Measure the block; `commits` tells how many there were so far."""
         before, written, cpu = commits(), self.written(), time.process_time()
-        begin = time.perf_counter()
+        self.begun = time.perf_counter()
         yield
-        self.seconds = time.perf_counter() - begin
+        self.seconds = time.perf_counter() - self.begun
         self.cpu_seconds = time.process_time() - cpu
         self.commits = commits() - before
         self.bytes_written = self.written() - written

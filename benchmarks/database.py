@@ -1,0 +1,84 @@
+"""What is measured on a PostgreSQL server only: more workers, and DBOS beside us."""
+
+import sys
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+
+import orjson
+
+from . import beside_dbos, scaleout
+from .bench import POSTGRES
+from .server import NoServerError, private_server
+
+Tell = Callable[[str], object]
+Table = tuple[Iterable[str], Iterable[Iterable[str]]]
+
+ABOUT = "The server runs beside the processes, on the same cores; each has a hub that is new."
+
+
+@contextmanager
+def server_at(store: str) -> Generator[str, None, None]:
+    """The server that was asked for, or a private one; raises `NoServerError`."""
+    if store.startswith(POSTGRES):
+        yield store
+        return
+    with private_server() as url:
+        yield url
+
+
+def show_scaleout(store: str, repeat: int, tell: Tell, *, as_json: bool) -> None:
+    """Measure, and print a table or an object per line."""
+    rows = scaleout.scaleout(store, tell, repeat=repeat)
+    if as_json:
+        _print([orjson.dumps(row.document()).decode() for row in rows])
+        return
+    _print([_table((scaleout.HEADINGS, [row.cells() for row in rows]))])
+
+
+def show_dbos(store: str, repeat: int, tell: Tell, *, as_json: bool) -> None:
+    """Measure, and print a table with the verdict, or an object; ends without DBOS."""
+    if why := beside_dbos.missing():
+        sys.exit(why)
+    found = beside_dbos.contest(store, tell, repeat=repeat)
+    if as_json:
+        _print([orjson.dumps(found.document()).decode()])
+        return
+    table = _table((beside_dbos.HEADINGS, found.cells()))
+    _print([beside_dbos.about(), "", table, found.verdict])
+
+
+SHOWS = {"scaleout": show_scaleout, "dbos": show_dbos}
+
+
+def section(repeat: int, tell: Tell, store: str = "") -> str:
+    """A part of the page of results, which says so if there is no server."""
+    try:
+        with server_at(store) as url:
+            parts = [ABOUT, "", *_dbos(url, repeat, tell), ""]
+            rows = scaleout.scaleout(url, tell, repeat=repeat)
+            parts.append(_table((scaleout.HEADINGS, [row.cells() for row in rows])))
+    except NoServerError as error:
+        parts = [f"Not measured: {error}."]
+    return "\n".join(["## PostgreSQL", "", *parts])
+
+
+def _dbos(url: str, repeat: int, tell: Tell) -> list[str]:
+    if why := beside_dbos.missing():
+        return [f"DBOS was not measured: {why}."]
+    found = beside_dbos.contest(url, tell, repeat=repeat)
+    table = _table((beside_dbos.HEADINGS, found.cells()))
+    return [f"{beside_dbos.about()}.", "", table, f"{found.verdict}."]
+
+
+def _table(table: Table) -> str:
+    """As Markdown, whose columns are as wide as what they hold."""
+    headings, rows = table
+    lines = [[*headings], *([*row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    lines.insert(1, ["-" * width for width in widths])
+    return "".join(f"| {' | '.join(map(str.ljust, line, widths))} |\n" for line in lines)
+
+
+def _print(lines: Iterable[str]) -> None:
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
