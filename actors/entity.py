@@ -85,6 +85,8 @@ class Entity:
     inbox: deque[Message] = Factory(deque[Message])
     found_elsewhere: Callable[[str], bool] = _nowhere
     """Whether others have the code that is missing here, so that nothing is refused for that."""
+    unreadable: Parked | None = None
+    """Why its snapshot cannot be relied on; then nothing is possible."""
     entity_id: EntityId = field(init=False)
     _live: Any = None
     _waiting: deque[Message] = Factory(deque[Message])
@@ -124,7 +126,9 @@ class Entity:
 
     def step(self, now: int) -> Effects:
         """Take what waits in the inbox, up to the batch's limit or an async operation."""
-        effects = Effects(now)
+        effects = Effects(now, parked=self.unreadable)
+        if effects.parked is not None:
+            return effects
         position = 0
         while self.inbox and position < self.batch_max:
             message = self.inbox.popleft()

@@ -10,7 +10,7 @@
 from typing import Any, cast
 
 import orjson
-from attrs import fields
+from cattrs.gen import make_dict_unstructure_fn, override
 
 from ..actors.codec import Codec
 from ..actors.conventions import default_converter
@@ -18,7 +18,16 @@ from ..actors.damage import legible
 from ..actors.errors import InstanceIdError, PayloadError, StoreError
 from ..actors.identity import EntityId, checked_instance_id, is_entity
 from ..actors.status import Status
-from .records import EntityRow, InstanceRow, MessageRow, TimerRow, TurnRow, Whole
+from .records import (
+    AnyRow,
+    EntityRow,
+    InstanceRow,
+    MessageRow,
+    TimerRow,
+    TurnRow,
+    Whole,
+    columns,
+)
 
 FORMAT = 1
 
@@ -30,14 +39,14 @@ _PARTS: dict[str, Any] = {
     "messages": list[MessageRow],
 }
 _KEYS = ("format", "id", *_PARTS)
-_ROWS = {
+_ROWS: dict[str, type[AnyRow]] = {
     "instance": InstanceRow,
     "entity": EntityRow,
     "turns": TurnRow,
     "timers": TimerRow,
     "messages": MessageRow,
 }
-_NAMES = {part: {field.name for field in fields(row)} for part, row in _ROWS.items()}
+_NAMES = {part: set(columns(row)) for part, row in _ROWS.items()}
 _STATUSES = {status.label: status for status in Status}
 
 
@@ -55,6 +64,9 @@ def _codec() -> Codec:
     converter = default_converter()
     converter.register_unstructure_hook(Status, lambda status: status.label)
     converter.register_structure_hook(Status, _status)
+    for row in _ROWS.values():
+        hook = make_dict_unstructure_fn(row, converter, damage=override(omit=True))
+        converter.register_unstructure_hook(row, hook)
     return Codec(converter)
 
 
@@ -63,6 +75,8 @@ _CODEC = _codec()
 
 def write_whole(whole: Whole) -> bytes:
     """One line, without its end."""
+    if whole.damage is not None:
+        raise ArchiveError(f"{legible(whole.id)!r}: {whole.damage}; or export the others")
     rows: dict[str, Any] = _CODEC.converter.unstructure(whole)
     try:
         return orjson.dumps({"format": FORMAT, **{key: rows[key] for key in _KEYS[1:]}})

@@ -15,8 +15,9 @@ Ask = Callable[..., list[tuple[Any, ...]]]
 SECOND = 1_000_000
 REPLY_SECONDS = 3_600
 _OVERDUE_MICROSECONDS = 10 * SECOND
-_LISTED_MAX = 20
+LISTED_MAX = 20
 
+_STATUSES = frozenset(int(status) for status in Status)
 _TERMINAL = f"({', '.join(str(int(status)) for status in sorted(TERMINAL))})"
 _HELD_BACK = (
     f"(SELECT id FROM instance WHERE parked IS NOT NULL OR status = {int(Status.SUSPENDED)}"
@@ -82,11 +83,11 @@ def contents(ask: Ask, now: int, old_reply: str) -> Contents:
     statuses = ask("SELECT status, count(*) FROM instance GROUP BY status")
     stuck = _some(ask, _STUCK)
     locks = [
-        StuckLock(entity_id, holder, None if status is None else Status(status))
+        StuckLock(entity_id, holder, Status(status) if status in _STATUSES else None)
         for entity_id, holder, status in stuck.first
     ]
     return Contents(
-        statuses={Status(status): number for status, number in statuses},
+        statuses={Status(status): number for status, number in statuses if status in _STATUSES},
         entities=_count(ask, "entity"),
         turns=_count(ask, "turn"),
         timers=_count(ask, "timer"),
@@ -102,7 +103,7 @@ def contents(ask: Ask, now: int, old_reply: str) -> Contents:
 
 def _some(ask: Ask, statement: str, *values: int) -> Some[Any]:
     ((count,),) = ask(f"SELECT count(*) FROM ({statement}) AS found", *values)
-    return Some(int(count), ask(f"{statement} LIMIT {_LISTED_MAX}", *values))
+    return Some(int(count), ask(f"{statement} LIMIT {LISTED_MAX}", *values))
 
 
 def _count(ask: Ask, rows: str) -> int:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from attrs import define, evolve, field
 
-from ..actors.errors import StoreError
+from ..actors.errors import StoreCorruptError, StoreError
 from .archive import write_whole
 from .records import Commit, Query, Whole
 from .store import Store
@@ -131,6 +131,8 @@ class _Pass:
 
     def _copy(self, batch: list[Whole]) -> int:
         """Make the target hold these; returns how many it held already."""
+        if damage := next((whole.damage for whole in batch if whole.damage), None):
+            raise StoreCorruptError(f"{self._source.location}: {damage}")
         there = _there(self._target, batch)
         differing = _differing(batch, there)
         if not differing:

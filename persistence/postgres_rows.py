@@ -14,7 +14,7 @@ from attrs import fields
 
 from ..actors.status import Status
 from .postgres_connections import Step
-from .records import EntityRow, Errand, InstanceRow, Letter, MessageRow, TimerRow, TurnRow
+from .records import EntityRow, Errand, InstanceRow, Letter, MessageRow, TimerRow, TurnRow, columns
 
 Values = Sequence[Any]
 PartitionOf = Callable[[str], int]
@@ -22,11 +22,11 @@ PartitionOf = Callable[[str], int]
 _ROWS_MAX = 1_000
 """So many rows one document holds: a bound for the memory that the server parses it in."""
 
-_INSTANCE = tuple(field.name for field in fields(InstanceRow))
-_ENTITY = tuple(field.name for field in fields(EntityRow))
-_TURN = tuple(field.name for field in fields(TurnRow))
-_TIMER = tuple(field.name for field in fields(TimerRow))
-_MESSAGE = tuple(field.name for field in fields(MessageRow))
+_INSTANCE = columns(InstanceRow)
+_ENTITY = columns(EntityRow)
+_TURN = columns(TurnRow)
+_TIMER = columns(TimerRow)
+_MESSAGE = columns(MessageRow)
 _LETTER = tuple(field.name for field in fields(Letter))
 _ERRAND = tuple(field.name for field in fields(Errand))
 

@@ -1,12 +1,13 @@
 """Rows as values: what stores keep, and what one commit changes.
 
 All times are whole microseconds since 1970 UTC. Payloads, events and messages are texts that a
-store never looks into.
+store never looks into. What a store has found to be damaged says so in `damage`: which row, and
+what to do. Nothing else in such a row can be relied on, and it stays damaged when it is written.
 """
 
 from typing import Generic, TypeVar
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, fields, frozen
 
 from ..actors.status import Status
 
@@ -34,6 +35,7 @@ class InstanceRow:
     """Why an instance that could go on does not, as JSON; None when it is not parked."""
     open: bool = False
     """Whether activities may be unfinished, so that recovery has to look."""
+    damage: str | None = None
 
 
 @define
@@ -49,6 +51,7 @@ class EntityRow:
     lock: str | None = None
     """The critical section that holds it, as JSON that only the entity actor reads."""
     parked: str | None = None
+    damage: str | None = None
 
 
 @define
@@ -61,6 +64,7 @@ class TurnRow:
     at: int
     events: str
     notes: str | None = None
+    damage: str | None = None
 
 
 @define
@@ -71,6 +75,7 @@ class TimerRow:
     timer_id: int
     execution_id: str
     due: int
+    damage: str | None = None
 
 
 @define
@@ -84,6 +89,15 @@ class MessageRow:
     execution_id: str | None = None
     due: int | None = None
     """None when it may be delivered at once."""
+    damage: str | None = None
+
+
+AnyRow = InstanceRow | EntityRow | TurnRow | TimerRow | MessageRow
+
+
+def columns(row: type[AnyRow]) -> tuple[str, ...]:
+    """The names of what is stored of such a row, in the order of its fields."""
+    return tuple(field.name for field in fields(row) if field.name != "damage")
 
 
 Postmark = tuple[int, int, str]
@@ -257,6 +271,12 @@ class Stored:
     turns: list[TurnRow] = Factory(list[TurnRow])
     entity: EntityRow | None = None
 
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the row that queries see."""
+        row = self.instance or self.entity
+        return None if row is None else row.damage
+
 
 @define
 class Whole:
@@ -274,6 +294,12 @@ class Whole:
     def exists(self) -> bool:
         """Whether there is anything; an entity without state may have messages only."""
         return bool(self.instance or self.entity or self.messages)
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with the first row that is damaged."""
+        rows = (self.instance, self.entity, *self.turns, *self.timers, *self.messages)
+        return next((row.damage for row in rows if row is not None and row.damage), None)
 
 
 @define

@@ -1,13 +1,11 @@
 """A store in one SQLite file: what each operation of the contract is in SQL."""
 
-import json
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
 from attrs import evolve
 
 from ..actors.errors import ClaimLostError, InstanceAlreadyExistsError, StaleOwnerError
@@ -38,8 +36,11 @@ from .schema import UNFINISHED
 from .sqlite_file import Durability, SQLiteFile
 from .sqlite_rows import (
     ENTITIES,
+    ENTITIES_OF,
     INBOX,
+    INBOX_OF,
     INSTANCES,
+    INSTANCES_OF,
     LISTED,
     MAILBOX,
     PROGRESS,
@@ -47,16 +48,25 @@ from .sqlite_rows import (
     READ_INBOX,
     READ_INSTANCE,
     READ_MAILBOX,
+    READ_REPLY,
     READ_TIMER,
     READ_TURN,
     REPLIES,
     TIMERS,
     TURNS,
+    TURNS_OF,
     entity_values,
     instance_values,
+    json_of,
     message_values,
     posted_values,
+    read_entity,
     read_instance,
+    read_message,
+    read_reply,
+    read_timer,
+    read_turn,
+    reply_values,
     timer_values,
     turn_values,
 )
@@ -147,7 +157,7 @@ class SQLiteStore:
             unfinished = database.execute("SELECT id FROM instance WHERE open = 1 ORDER BY id")
             return Pending(
                 position,
-                [MessageRow(*row) for row in messages],
+                [read_message(row) for row in messages],
                 _timers(database, "due < ?", horizon),
                 [instance_id for (instance_id,) in unfinished],
                 _parked(database),
@@ -163,33 +173,28 @@ class SQLiteStore:
                 *database.execute(f"{READ_INBOX} WHERE {stretch} ORDER BY id", (since, until)),
             ]
             return Due(
-                _timers(database, stretch, since, until), [MessageRow(*row) for row in messages]
+                _timers(database, stretch, since, until), [read_message(row) for row in messages]
             )
 
     def inbox(self, below: int) -> list[MessageRow]:
         with self._file.reading() as database:
             rows = database.execute(f"{READ_INBOX} WHERE id > ? ORDER BY id", (-below,))
-            return [MessageRow(*row) for row in rows]
+            return [read_message(row) for row in rows]
 
     def posted(self, target: str) -> list[MessageRow]:
         with self._file.reading() as database:
-            rows = database.execute(f"{READ_INBOX} WHERE target = ? ORDER BY id", (target,))
-            return [MessageRow(*row) for row in rows]
+            return [row for _, row in INBOX_OF.of(database, [target])]
 
     def load(self, ids: Collection[str]) -> dict[str, Stored]:
         found = {actor_id: Stored() for actor_id in ids}
-        instances = _json([actor_id for actor_id in found if not is_entity(actor_id)])
-        entities = _json([actor_id for actor_id in found if is_entity(actor_id)])
+        instances = {actor_id for actor_id in found if not is_entity(actor_id)}
         with self._file.reading() as database:
-            for row in database.execute(f"{READ_INSTANCE} WHERE id {LISTED}", (instances,)):
-                found[row[0]].instance = read_instance(row)
-            for row in database.execute(
-                f"{READ_TURN} WHERE instance_id {LISTED} ORDER BY instance_id, sequence",
-                (instances,),
-            ):
-                found[row[0]].turns.append(TurnRow(*row))
-            for row in database.execute(f"{READ_ENTITY} WHERE id {LISTED}", (entities,)):
-                found[row[0]].entity = EntityRow(*row)
+            for actor_id, instance in INSTANCES_OF.of(database, instances):
+                found[actor_id].instance = instance
+            for actor_id, turn in TURNS_OF.of(database, instances):
+                found[actor_id].turns.append(turn)
+            for actor_id, entity in ENTITIES_OF.of(database, found.keys() - instances):
+                found[actor_id].entity = entity
         return found
 
     # The clients' side
@@ -217,12 +222,11 @@ class SQLiteStore:
             if not _ask(database, "SELECT 1 FROM reply WHERE request_id = ?", request_id):
                 return None
         with self._file.writing() as database:
-            taken = _ask(
-                database, "DELETE FROM reply WHERE request_id = ? RETURNING body", request_id
-            )
+            taken = _ask(database, f"{READ_REPLY} WHERE request_id = ?", request_id)
+            database.execute("DELETE FROM reply WHERE request_id = ?", (request_id,))
             # Whoever asked for these has gone.
             database.execute("DELETE FROM reply WHERE at < unixepoch() - 86400")
-        return taken[0][0] if taken else None
+        return read_reply(taken[0]) if taken else None
 
     def version(self) -> int:
         return self._file.version()
@@ -231,13 +235,12 @@ class SQLiteStore:
 
     def instance(self, instance_id: str) -> InstanceRow | None:
         with self._file.reading() as database:
-            rows = _ask(database, f"{READ_INSTANCE} WHERE id = ?", instance_id)
-        return read_instance(rows[0]) if rows else None
+            found = dict(INSTANCES_OF.of(database, [instance_id]))
+        return found.get(instance_id)
 
     def instances(self, ids: Collection[str]) -> dict[str, InstanceRow]:
         with self._file.reading() as database:
-            rows = _ask(database, f"{READ_INSTANCE} WHERE id {LISTED}", _json(list(ids)))
-        return {row[0]: read_instance(row) for row in rows}
+            return dict(INSTANCES_OF.of(database, set(ids)))
 
     def query(self, query: Query, size: int, token: str | None = None) -> Page[InstanceRow]:
         limit, after = checked_size(size), key_of(token)
@@ -268,12 +271,12 @@ class SQLiteStore:
         condition = "WHERE instance_id = ? AND sequence >= ? ORDER BY sequence"
         with self._file.reading() as database:
             rows = _ask(database, f"{READ_TURN} {condition}", instance_id, first)
-        return [TurnRow(*row) for row in rows]
+        return [read_turn(row) for row in rows]
 
     def entity(self, entity_id: str) -> EntityRow | None:
         with self._file.reading() as database:
-            rows = _ask(database, f"{READ_ENTITY} WHERE id = ?", entity_id)
-        return EntityRow(*rows[0]) if rows else None
+            found = dict(ENTITIES_OF.of(database, [entity_id]))
+        return found.get(entity_id)
 
     def entities(
         self,
@@ -301,7 +304,7 @@ class SQLiteStore:
                 *values,
                 limit,
             )
-        return page_of([EntityRow(*row) for row in rows], size, lambda row: (0, row.id))
+        return page_of([read_entity(row) for row in rows], size, lambda row: (0, row.id))
 
     def export(self, ids: Collection[str] | None = None) -> Iterator[Whole]:
         return sqlite_archive.export(self._file, ids)
@@ -343,18 +346,18 @@ class SQLiteStore:
 
 def _write_actors(database: sqlite3.Connection, commit: Commit) -> None:
     if commit.resets:
-        resets = _json(list(commit.resets))
+        resets = json_of(list(commit.resets))
         database.execute(f"DELETE FROM turn WHERE instance_id {LISTED}", (resets,))
         database.execute(f"DELETE FROM timer WHERE instance_id {LISTED}", (resets,))
     instances, entities = commit.instances, commit.entities
     begun = [instance_id for instance_id, before in commit.claims.items() if before is not None]
     gone = [instance_id for instance_id, row in instances.items() if row is None]
     if begun or gone:
-        database.execute(f"DELETE FROM instance WHERE id {LISTED}", (_json([*begun, *gone]),))
+        database.execute(f"DELETE FROM instance WHERE id {LISTED}", (json_of([*begun, *gone]),))
     PROGRESS.write(database, [instance_values(row) for row in instances.values() if row])
     ENTITIES.write(database, [entity_values(row) for row in entities.values() if row])
     if gone := [entity_id for entity_id, row in entities.items() if row is None]:
-        database.execute(f"DELETE FROM entity WHERE id {LISTED}", (_json(gone),))
+        database.execute(f"DELETE FROM entity WHERE id {LISTED}", (json_of(gone),))
     TURNS.write(database, [turn_values(turn) for turn in commit.turns])
 
 
@@ -364,17 +367,17 @@ def _write_work(database: sqlite3.Connection, commit: Commit) -> None:
         database.execute(
             "DELETE FROM timer WHERE (instance_id, timer_id)"
             " IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
-            (_json(commit.timers_cut),),
+            (json_of(commit.timers_cut),),
         )
     if commit.sent:
         MAILBOX.write(database, [message_values(message) for message in commit.sent])
         highest = max(message.position for message in commit.sent)
         database.execute("UPDATE hub SET position = max(position, ?)", (highest,))
     if taken := [position for position in commit.consumed if position > 0]:
-        database.execute(f"DELETE FROM mailbox WHERE position {LISTED}", (_json(taken),))
+        database.execute(f"DELETE FROM mailbox WHERE position {LISTED}", (json_of(taken),))
     if taken := [-position for position in commit.consumed if position < 0]:
-        database.execute(f"DELETE FROM inbox WHERE id {LISTED}", (_json(taken),))
-    REPLIES.write(database, list(commit.replies.items()))
+        database.execute(f"DELETE FROM inbox WHERE id {LISTED}", (json_of(taken),))
+    REPLIES.write(database, [reply_values(*reply) for reply in commit.replies.items()])
 
 
 # Reading
@@ -384,14 +387,6 @@ def _ask(database: sqlite3.Connection, statement: str, *values: object) -> list[
     return database.execute(statement, values).fetchall()
 
 
-def _json(values: Sequence[object]) -> str:
-    try:
-        return orjson.dumps(values).decode()
-    except TypeError:
-        # A damaged id, which so becomes one that nobody has.
-        return json.dumps(values)
-
-
 def _tagged(key: str, value: str) -> Condition:
     return "id IN (SELECT instance_id FROM tag WHERE key = ? AND value = ?)", (key, value)
 
@@ -399,7 +394,7 @@ def _tagged(key: str, value: str) -> Condition:
 def _timers(database: sqlite3.Connection, condition: str, *values: int) -> list[TimerRow]:
     order = "ORDER BY due, instance_id, timer_id"
     rows = database.execute(f"{READ_TIMER} WHERE {condition} {order}", values)
-    return [TimerRow(*row) for row in rows]
+    return [read_timer(row) for row in rows]
 
 
 def _parked(database: sqlite3.Connection) -> list[str]:

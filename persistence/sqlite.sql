@@ -159,3 +159,33 @@ CREATE UNIQUE INDEX turn_key ON turn (instance_id, sequence)
 DROP INDEX instance_status
 
 CREATE INDEX instance_status ON instance (status, created, id) WHERE status <> 1
+
+-- 4 --
+
+-- Checksums: `sums.py` has the rules. A row without one is older than this.
+ALTER TABLE instance ADD COLUMN sum INTEGER
+
+ALTER TABLE entity ADD COLUMN sum INTEGER
+
+ALTER TABLE turn ADD COLUMN sum INTEGER
+
+ALTER TABLE timer ADD COLUMN sum INTEGER
+
+ALTER TABLE mailbox ADD COLUMN sum INTEGER
+
+ALTER TABLE inbox ADD COLUMN sum INTEGER
+
+ALTER TABLE reply ADD COLUMN sum INTEGER
+
+-- What a row reads that lacks one: nothing if there may be such rows, else what no row has.
+ALTER TABLE hub ADD COLUMN absent_sum INTEGER
+
+UPDATE hub SET absent_sum = -1 WHERE NOT EXISTS (
+    SELECT 1 FROM instance
+    UNION ALL SELECT 1 FROM entity
+    UNION ALL SELECT 1 FROM turn
+    UNION ALL SELECT 1 FROM timer
+    UNION ALL SELECT 1 FROM mailbox
+    UNION ALL SELECT 1 FROM inbox
+    UNION ALL SELECT 1 FROM reply
+)

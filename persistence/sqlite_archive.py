@@ -6,25 +6,24 @@ from collections.abc import Collection, Iterator, Sequence
 
 import orjson
 
-from .records import EntityRow, MessageRow, TimerRow, TurnRow, Whole
+from .records import Whole
 from .sqlite_file import SQLiteFile
 from .sqlite_rows import (
     ENTITIES,
+    ENTITIES_OF,
     INBOX,
+    INBOX_OF,
     INSTANCES,
+    INSTANCES_OF,
     LISTED,
-    READ_ENTITY,
-    READ_INBOX,
-    READ_INSTANCE,
-    READ_MAILBOX,
-    READ_TIMER,
-    READ_TURN,
+    MAILBOX_OF,
     TIMERS,
+    TIMERS_OF,
     TURNS,
+    TURNS_OF,
     entity_values,
     instance_values,
     posted_values,
-    read_instance,
     timer_values,
     turn_values,
 )
@@ -55,22 +54,17 @@ def export(file: SQLiteFile, ids: Collection[str] | None) -> Iterator[Whole]:
 
 def _wholes(database: sqlite3.Connection, ids: list[str]) -> Iterator[Whole]:
     wholes = {actor_id: Whole(actor_id) for actor_id in ids}
-    listed = (orjson.dumps(ids).decode(),)
-    for row in database.execute(f"{READ_INSTANCE} WHERE id {LISTED}", listed):
-        wholes[row[0]].instance = read_instance(row)
-    for row in database.execute(f"{READ_ENTITY} WHERE id {LISTED}", listed):
-        wholes[row[0]].entity = EntityRow(*row)
-    turns = f"{READ_TURN} WHERE instance_id {LISTED} ORDER BY instance_id, sequence"
-    for row in database.execute(turns, listed):
-        wholes[row[0]].turns.append(TurnRow(*row))
-    timers = f"{READ_TIMER} WHERE instance_id {LISTED} ORDER BY due, instance_id, timer_id"
-    for row in database.execute(timers, listed):
-        wholes[row[0]].timers.append(TimerRow(*row))
-    for read, order in ((READ_MAILBOX, "position"), (READ_INBOX, "id")):
-        waiting = f"{read} WHERE target {LISTED} ORDER BY {order}"
-        for row in database.execute(waiting, listed):
-            message = MessageRow(*row)
-            wholes[message.target].messages.append(message)
+    for actor_id, instance in INSTANCES_OF.of(database, wholes.keys()):
+        wholes[actor_id].instance = instance
+    for actor_id, entity in ENTITIES_OF.of(database, wholes.keys()):
+        wholes[actor_id].entity = entity
+    for actor_id, turn in TURNS_OF.of(database, wholes.keys()):
+        wholes[actor_id].turns.append(turn)
+    for actor_id, timer in TIMERS_OF.of(database, wholes.keys()):
+        wholes[actor_id].timers.append(timer)
+    for waiting in (MAILBOX_OF, INBOX_OF):
+        for actor_id, message in waiting.of(database, wholes.keys()):
+            wholes[actor_id].messages.append(message)
     return (whole for whole in wholes.values() if whole.exists)
 
 

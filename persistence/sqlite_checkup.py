@@ -1,6 +1,7 @@
 """What an operator wants to know of a database file, read without changing anything in it."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from operator import methodcaller
@@ -9,15 +10,28 @@ from typing import Any
 
 from attrs import frozen
 
+from ..actors.damage import decoded
 from ..actors.errors import StoreCorruptError, StoreError
 from . import schema
-from .checkup import REPLY_SECONDS, SECOND, Contents, contents
+from .checkup import LISTED_MAX, REPLY_SECONDS, SECOND, Contents, Some, contents
 from .owner_lock import OwnerLock
 from .sqlite_file import APPLICATION_ID
+from .sqlite_rows import SUMMED, damage_of
 
 _LEGIBLE = methodcaller("decode", "utf-8", "replace")
 
 _FINDINGS_MAX = 5
+
+
+@frozen
+class Rows:
+    """What the checksums of all rows say."""
+
+    sound: int
+    unverified: int
+    """How many were written before there were checksums."""
+    damaged: Some[str]
+    """What is wrong with which."""
 
 
 @frozen
@@ -35,6 +49,8 @@ class Checkup:
     owner: str | None
     """The pid of the process that owns it."""
     damage: list[str]
+    rows: Rows | None
+    """None when the schema is not the newest."""
     contents: Contents | None
     """None when the schema is not the newest, or the file is damaged."""
 
@@ -57,6 +73,7 @@ def examine(path: Path, now: int) -> Checkup:
     with _opened(path) as database:
         version = _schema_version(database, path)
         damage = _damage(database)
+        rows = _rows(database, damage) if version == newest else None
         found = _contents(database, now) if version == newest and not damage else None
         reusable = _number(database, "freelist_count") * _number(database, "page_size")
     return Checkup(
@@ -68,6 +85,7 @@ def examine(path: Path, now: int) -> Checkup:
         newest,
         OwnerLock(path.resolve()).holder(),
         damage,
+        rows,
         found,
     )
 
@@ -112,6 +130,28 @@ def _damage(database: sqlite3.Connection) -> list[str]:
             raise
         return [str(error)]
     return [finding for (finding,) in rows if finding != "ok"]
+
+
+def _rows(database: sqlite3.Connection, damage: list[str]) -> Rows:
+    """Read every row; what keeps SQLite from it becomes part of the damage."""
+    numbers, first = Counter[str](), list[str]()
+    database.text_factory = decoded
+    try:
+        for statement in SUMMED:
+            for row in database.execute(statement):
+                problem = damage_of(statement, row)
+                if problem is None:
+                    numbers["sound" if row[-1] is not None else "unverified"] += 1
+                    continue
+                numbers["damaged"] += 1
+                first += [problem] * (len(first) < LISTED_MAX)
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        damage += [str(error)] * (str(error) not in damage)
+    finally:
+        database.text_factory = _LEGIBLE
+    return Rows(numbers["sound"], numbers["unverified"], Some(numbers["damaged"], first))
 
 
 def _contents(database: sqlite3.Connection, now: int) -> Contents:

@@ -27,9 +27,10 @@ from ..actors.orchestration import Orchestration
 from ..actors.outcomes import Raised
 from ..actors.replay import Execution, Identity
 from ..actors.tasks import Task
-from ..actors.wire import UnreadableEventError, read_event
+from ..actors.wire import UnreadableEventError
 from ..persistence.records import EntityRow, InstanceRow, Stored, Whole
 from .engine.restore import Restorer
+from .engine.restore import message as message_of
 from .settings import Settings
 
 Problem = Literal[
@@ -164,6 +165,9 @@ class Fitting:
 
     def _entity(self, whole: Whole) -> Iterator[Misfit]:
         row = whole.entity if whole.entity is not None else EntityRow(whole.id, 0)
+        if row.damage is not None:
+            yield Misfit(whole.id, row.id, "unreadable", row.damage)
+            return
         try:
             name = EntityId.parse(whole.id).name
             definition = self._app.entity_of(name)
@@ -182,7 +186,7 @@ class Fitting:
     def _requests(self, whole: Whole, definition: EntityDefinition) -> Iterator[Misfit]:
         for row in whole.messages:
             try:
-                event = read_event(row.body)
+                event = message_of(row).event
             except UnreadableEventError as error:
                 yield Misfit(whole.id, definition.name, "unreadable", str(error))
                 continue
@@ -270,6 +274,9 @@ def _misfit(row: InstanceRow, problem: Problem, message: str) -> Misfit:
 def _unreadable(row: InstanceRow, whole: Whole) -> Iterator[Misfit]:
     for message in whole.messages:
         try:
-            read_event(message.body)
+            message_of(message)
         except UnreadableEventError as error:
             yield _misfit(row, "unreadable", f"message {message.position}: {error}")
+    for timer in whole.timers:
+        if timer.damage is not None:
+            yield _misfit(row, "unreadable", timer.damage)

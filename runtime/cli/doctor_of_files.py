@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from perdure.actors.errors import StoreError
-from perdure.persistence.sqlite_checkup import Checkup, examine
+from perdure.persistence.sqlite_checkup import Checkup, Rows, examine
 
-from .findings import Finding, contents_findings, schema_finding, shown_size
+from .findings import Finding, contents_findings, listed, schema_finding, shown_size
 from .printing import Printer
 
 _SIGNATURE = b"SQLite format 3\0"
@@ -42,6 +42,8 @@ def _findings(checkup: Checkup, printer: Printer) -> Iterator[Finding]:
     yield from _file(checkup)
     yield schema_finding(checkup.schema_version, checkup.newest_schema_version)
     yield _integrity(checkup)
+    if checkup.rows is not None:
+        yield _checksums(checkup.rows)
     if checkup.contents is not None:
         owner = checkup.owner
         told = None if owner is None else f"the process with pid {owner} runs it"
@@ -71,3 +73,16 @@ def _integrity(checkup: Checkup) -> Finding:
         return Finding("integrity", "ok", "every page and index is sound")
     fix = "stop the runtime, keep this file, and restore the newest backup"
     return Finding("integrity", "problem", "; ".join(checkup.damage), fix)
+
+
+def _checksums(rows: Rows) -> Finding:
+    damaged, checked = rows.damaged, rows.sound + rows.damaged.count
+    if damaged.count:
+        named = [problem.partition(" is damaged")[0] for problem in damaged.first]
+        message = f"of {checked} rows are damaged {listed(damaged.count, named)}"
+        fix = "restore the newest backup, or purge what these rows belong to"
+        return Finding("checksums", "problem", message, fix)
+    message = f"all {checked} rows are as they were written"
+    if rows.unverified:
+        message += f"; {rows.unverified} of before there were checksums cannot be told"
+    return Finding("checksums", "ok", message)

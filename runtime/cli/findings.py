@@ -78,11 +78,14 @@ def _parked(contents: Contents) -> Finding:
         return Finding("parked", "ok", "nothing is parked")
     named = [f"{actor_id} ({_reason(text)})" for actor_id, text in contents.parked.first]
     fix = "`perdure why ID` says what does not fit; deploy code that does, then `perdure resume ID`"
-    return Finding("parked", "problem", _listed(contents.parked.count, named), fix)
+    return Finding("parked", "problem", listed(contents.parked.count, named), fix)
 
 
 def _reason(text: str) -> str:
-    document: dict[str, Any] = orjson.loads(text)
+    try:
+        document: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return "unreadable"
     return str(document.get("reason", "unknown"))
 
 
@@ -92,7 +95,7 @@ def _overdue(contents: Contents, owner: str | None, printer: Printer) -> Finding
     named = [
         f"{actor_id} since {printer.time(moment(due))}" for actor_id, due in contents.overdue.first
     ]
-    message = _listed(contents.overdue.count, named)
+    message = listed(contents.overdue.count, named)
     if owner is None:
         return Finding("overdue", "note", message, "they come at once when a runtime runs")
     fix = (
@@ -111,7 +114,7 @@ def _locks(contents: Contents) -> Finding:
         f"({'which is gone' if lock.status is None else lock.status.label})"
         for lock in stuck.first
     ]
-    return Finding("locks", "problem", _listed(stuck.count, named), "`perdure entity clean`")
+    return Finding("locks", "problem", listed(stuck.count, named), "`perdure entity clean`")
 
 
 def _replies(contents: Contents) -> Finding:
@@ -122,7 +125,8 @@ def _replies(contents: Contents) -> Finding:
     return Finding("replies", "note", message, fix)
 
 
-def _listed(count: int, named: list[str]) -> str:
+def listed(count: int, named: list[str]) -> str:
+    """How many there are, and which those are that are named."""
     more = f" and {count - len(named)} more" if count > len(named) else ""
     return f"{count}: {', '.join(named)}{more}"
 

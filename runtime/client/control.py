@@ -134,7 +134,7 @@ class Control(Purging):
         row = await gateway.read(lambda store: store.instance(instance_id))
         if row is None:
             raise InstanceNotFoundError(instance_id)
-        if is_damaged(row.input, row.name, row.version):
+        if row.damage is not None or is_damaged(row.input, row.name, row.version):
             raise StoreCorruptError(f"{instance_id!r} is damaged: start it with a new input")
         if not restart_with_new_instance_id:
             status = await gateway.foresee(instance_id)

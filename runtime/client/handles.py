@@ -8,6 +8,7 @@ from ...actors.context import EntityContext
 from ...actors.errors import (
     EntityOperationFailedError,
     OrchestrationFailedError,
+    StoreCorruptError,
 )
 from ...actors.failure import FailureDetails
 from ...actors.history import (
@@ -22,7 +23,7 @@ from ...actors.moments import micros
 from ...actors.status import Status
 from ...actors.targets import operation_call
 from ..clock import time_limit
-from .views import InstanceStatus, instance_status, parked_from
+from .views import InstanceStatus, instance_status, parked_of
 
 R = TypeVar("R")
 E = TypeVar("E")
@@ -174,15 +175,20 @@ class ClientEntity(Generic[E]):
 
     async def _why_it_waits(self) -> str:
         row = await self._client.gateway.read(lambda store: store.entity(str(self.id)))
-        if row is not None and (parked := parked_from(row.parked)) is not None:
+        if row is not None and (parked := parked_of(row)) is not None:
             return f"waits, as the entity is parked ({parked.message}),"
         if row is not None and row.locked_by is not None:
             return f"waits for the lock that {row.locked_by} holds,"
         return "has not been answered"
 
     async def read(self) -> E | None:
-        """The last committed state, or None when the entity does not exist."""
+        """The last committed state, or None when the entity does not exist.
+
+        Raises `StoreCorruptError` when it is damaged.
+        """
         row = await self._client.gateway.read(lambda store: store.entity(str(self.id)))
+        if row is not None and row.damage is not None:
+            raise StoreCorruptError(row.damage)
         if row is None or row.state is None:
             return None
         codec = self._client.gateway.app.codec

@@ -5,7 +5,7 @@ from typing import Self
 
 from attrs import evolve, frozen
 
-from ...actors.errors import InstanceNotFoundError
+from ...actors.errors import InstanceNotFoundError, StoreCorruptError
 from ...actors.status import Status
 from ...persistence.records import InstanceRow
 from ...persistence.store import Store
@@ -116,5 +116,7 @@ def _row(store: Store, instance_id: str) -> InstanceRow:
     row = store.instance(instance_id)
     if row is None:
         raise InstanceNotFoundError(instance_id)
+    if row.damage is not None:
+        raise StoreCorruptError(row.damage)
     # Whether activities are open is the engine's own affair.
     return evolve(row, open=False)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
 
-from ...actors.errors import HistoryUnreadableError, InstanceNotFoundError
+from ...actors.errors import HistoryUnreadableError, InstanceNotFoundError, StoreCorruptError
 from ...actors.history import Turn
 from ...actors.moments import micros
 from ...actors.status import Status
@@ -189,7 +189,8 @@ class Queries:
     ) -> InstanceStatus:
         """Wait until an instance is not Pending any more.
 
-        Raises `InstanceNotFoundError`, and `TimeoutError` after `timeout` seconds.
+        Raises `InstanceNotFoundError`, `TimeoutError` after `timeout` seconds, and
+        `StoreCorruptError` when what is known of it is damaged.
         """
         row = await self._wait(instance_id, lambda row: row.status is not Status.PENDING, timeout)
         return instance_status(row, self.gateway.app.codec)
@@ -199,7 +200,8 @@ class Queries:
     ) -> InstanceStatus:
         """Wait until an instance has ended, in whatever way.
 
-        Raises `InstanceNotFoundError`, and `TimeoutError` after `timeout` seconds.
+        Raises `InstanceNotFoundError`, `TimeoutError` after `timeout` seconds, and
+        `StoreCorruptError` when what is known of it is damaged.
         """
         row = await self.end_of(instance_id, timeout)
         return instance_status(row, self.gateway.app.codec)
@@ -213,11 +215,15 @@ class Queries:
     ) -> InstanceRow:
         try:
             with time_limit(timeout):
-                row = await self.gateway.watch(instance_id, until)
+                row = await self.gateway.watch(
+                    instance_id, lambda row: row.damage is not None or until(row)
+                )
         except TimeoutError:
             known = await self.get_status(instance_id, show_input=False)
             now = f"is {known.runtime_status.label}" if known is not None else "is gone"
             raise TimeoutError(f"instance {instance_id!r} {now} after {timeout} s") from None
+        if row.damage is not None:
+            raise StoreCorruptError(row.damage)
         return row
 
 

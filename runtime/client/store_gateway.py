@@ -36,6 +36,7 @@ from ...persistence.records import InstanceRow, MessageRow, Purged, Start
 from ...persistence.store import Store
 from ..clock import Bell, Clock, IdSource
 from ..engine.bookkeeper import Answer
+from ..engine.restore import message as message_of
 from ..lanes import Lane, run_in, run_to_end
 from .gateway import Check, Until
 
@@ -212,6 +213,6 @@ def _foreseen(status: Status, waiting: Sequence[MessageRow]) -> Status:
 
 def _readable(row: MessageRow) -> AnyEvent | None:
     try:
-        return read_event(row.body)
+        return message_of(row).event
     except UnreadableEventError:
         return None

@@ -9,7 +9,7 @@ from attrs import Factory, define, field, frozen
 from ...actors.codec import Codec, loads
 from ...actors.damage import legible
 from ...actors.effects import Parked
-from ...actors.errors import InstanceIdError
+from ...actors.errors import InstanceIdError, StoreCorruptError
 from ...actors.failure import FailureDetails
 from ...actors.history import AnyEvent, Turn
 from ...actors.identity import EntityId
@@ -110,20 +110,22 @@ class InstanceStatus:
         return self.runtime_status.is_terminal
 
     def read_input(self, type_: Any) -> Any:
-        """The input as that type; raises `PayloadError`."""
+        """The input as that type; raises `PayloadError` and `StoreCorruptError`."""
         return self._read("input", type_)
 
     def read_output(self, type_: Any) -> Any:
-        """The output as that type; raises `PayloadError`."""
+        """The output as that type; raises `PayloadError` and `StoreCorruptError`."""
         return self._read("output", type_)
 
     def read_custom_status(self, type_: Any) -> Any:
-        """The custom status as that type; raises `PayloadError`."""
+        """The custom status as that type; raises `PayloadError` and `StoreCorruptError`."""
         return self._read("custom_status", type_)
 
     def _read(self, what: str, type_: Any) -> Any:
         if self._codec is None or self._row is None:
             raise RuntimeError("this status was not made by a client")
+        if self._row.damage is not None:
+            raise StoreCorruptError(self._row.damage)
         return self._codec.read(getattr(self._row, what), type_, what)
 
 
@@ -250,8 +252,16 @@ def parked_from(text: str | None) -> Parked | None:
         return Parked("unreadable", f"why it is parked is damaged: {legible(text):.200}")
 
 
+def parked_of(row: InstanceRow | EntityRow) -> Parked | None:
+    """Why an actor is parked, or would be at the next look into the store."""
+    if row.damage is not None:
+        return Parked("unreadable", row.damage)
+    return parked_from(row.parked)
+
+
 def instance_status(row: InstanceRow, codec: Codec, *, payloads: bool = True) -> InstanceStatus:
-    """A row as users see it."""
+    """A row as users see it; of a damaged one no payload is shown."""
+    sound = row.damage is None
     return InstanceStatus(
         legible(row.id),
         legible(row.name),
@@ -263,12 +273,12 @@ def instance_status(row: InstanceRow, codec: Codec, *, payloads: bool = True) ->
         moment(row.completed) if row.completed is not None else None,
         moment(row.scheduled_start) if row.scheduled_start is not None else None,
         legible(row.parent_id) if row.parent_id is not None else None,
-        dict(row.tags),
-        plain(row.input) if payloads else None,
-        plain(row.output) if payloads else None,
-        plain(row.custom_status),
-        read_failure(row.failure),
-        parked_from(row.parked),
+        dict(row.tags) if sound else {},
+        plain(row.input) if payloads and sound else None,
+        plain(row.output) if payloads and sound else None,
+        plain(row.custom_status) if sound else None,
+        read_failure(row.failure) if sound else None,
+        parked_of(row),
         codec=codec,
         row=row,
     )
@@ -282,13 +292,13 @@ def _entity_id(text: str) -> EntityId:
 
 
 def entity_state(row: EntityRow, *, backlog: int = 0, state: bool = True) -> EntityState:
-    """A snapshot as users see it."""
+    """A snapshot as users see it; of a damaged one no state is shown."""
     return EntityState(
         _entity_id(legible(row.id)),
         moment(row.updated),
         row.state is not None,
-        plain(row.state) if state else None,
+        plain(row.state) if state and row.damage is None else None,
         legible(row.locked_by) if row.locked_by is not None else None,
         backlog,
-        parked_from(row.parked),
+        parked_of(row),
     )

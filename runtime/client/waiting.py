@@ -10,7 +10,7 @@ from ...actors.openwork import OpenWork, open_work
 from ...actors.status import Status
 from ...persistence.records import InstanceRow
 from ...persistence.store import Store
-from .views import Waiting, parked_from
+from .views import Waiting, parked_of
 
 
 def waiting_for(
@@ -31,7 +31,7 @@ def waiting_for(
 
 
 def _outer(row: InstanceRow) -> Iterator[Waiting]:
-    parked = parked_from(row.parked)
+    parked = parked_of(row)
     if parked is not None:
         kind = "definition" if parked.reason == "missing definition" else "mend"
         yield Waiting(kind, row.name, detail=parked.message)
@@ -87,7 +87,7 @@ def _work(work: OpenWork, app: App, now: int) -> Iterator[Waiting]:
 def _entities(work: OpenWork, store: Store) -> Iterator[Waiting]:
     for call in work.entity_calls.values():
         row = store.entity(call.target)
-        parked = parked_from(row.parked) if row is not None else None
+        parked = parked_of(row) if row is not None else None
         yield Waiting(
             "entity call",
             f"{call.target}.{call.operation}",

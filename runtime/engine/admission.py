@@ -116,6 +116,7 @@ class Admission:
                 batch.take(waiting)
             before.close()
         slot.actor, slot.parked = self._restorer.new(slot.id, event), None
+        slot.damage = None
         self._partition.show(slot)
 
     def _reject(self, message: Message, event: ExecutionStarted, failure: FailureDetails) -> None:

@@ -156,12 +156,13 @@ def instance_row(actor: Orchestration, slot: Slot) -> InstanceRow:
         actor.custom_status,
         None if slot.parked is None else parked_text(slot.parked),
         actor.open_activities,
+        slot.damage,
     )
 
 
 def entity_row(actor: Entity, slot: Slot) -> EntityRow | None:
     """The snapshot of an entity; None when nothing of it is left."""
-    if actor.state is None and actor.lock is None and slot.parked is None:
+    if actor.state is None and actor.lock is None and slot.parked is None and slot.damage is None:
         return None
     return EntityRow(
         actor.id,
@@ -170,6 +171,7 @@ def entity_row(actor: Entity, slot: Slot) -> EntityRow | None:
         actor.lock.owner if actor.lock else None,
         actor.lock.write() if actor.lock else None,
         parked_text(slot.parked),
+        slot.damage,
     )
 
 

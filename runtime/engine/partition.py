@@ -271,7 +271,7 @@ class Partition:
     def _settle_in(self, slot: Slot, record: Stored) -> None:
         restored = self._restorer.actor(slot.id, record)
         slot.actor, slot.parked, slot.updated = restored.actor, restored.parked, restored.updated
-        slot.loaded = True
+        slot.loaded, slot.damage = True, record.damage
         if record.instance is not None:
             slot.stored_execution = record.instance.execution_id
         if restored.found_broken is not None:

@@ -10,7 +10,7 @@ from ...actors.history import TaskScheduled
 from ...actors.openwork import open_work
 from ...actors.orchestration import Orchestration
 from ...actors.wire import UnreadableEventError
-from ...persistence.records import Due, MessageRow, Pending, Stored
+from ...persistence.records import Due, MessageRow, Pending, Stored, TimerRow
 from ...persistence.store import Store
 from ..backoff import Backoff, Trouble
 from ..clock import Bell, Clock
@@ -72,7 +72,7 @@ class Recovery:
         partition = self._partition
         partition.postman.raise_to(pending.position)
         for row in pending.timers:
-            partition.later.arm(row)
+            self._arm(row)
         # Before the messages: one of them may be what parks an actor.
         for target in pending.parked:
             partition.residents.when_loaded(target, self._try_again)
@@ -111,6 +111,14 @@ class Recovery:
             self.instruments.arrived(read)
         self._partition.later.deliver(read)
 
+    def _arm(self, row: TimerRow) -> None:
+        if row.damage is None:
+            self._partition.later.arm(row)
+            return
+        logger.error("a timer does not fire: %s", row.damage)
+        parked = Parked("unreadable", row.damage)
+        self._partition.residents.when_loaded(row.instance_id, partial(self._park, parked))
+
     def _park(self, parked: Parked, slot: Slot) -> None:
         if slot.actor is not None:
             self._partition.park(slot, parked)
@@ -120,7 +128,7 @@ class Recovery:
         if slot.parked is None:
             return
         actor = slot.actor
-        parked: Parked | None = None
+        parked = None if actor is None else actor.unreadable
         if isinstance(actor, Orchestration):
             with secluded():
                 parked = actor.probe(self._clock.now())
@@ -133,7 +141,12 @@ class Recovery:
         """Start the activities again of which no outcome is known."""
         partition = self._partition
         for instance_id, stored in found.items():
-            for execution_id, event in _open_activities(stored):
+            work = _open_activities(stored)
+            if work is None:
+                # Being loaded is what parks it.
+                partition.residents.when_loaded(instance_id, lambda _: None)
+                continue
+            for execution_id, event in work:
                 if (execution_id, event.id, event.attempt) not in partition.reported:
                     partition.activities.start(instance_id, execution_id, event, recovered=True)
 
@@ -163,7 +176,7 @@ class Recovery:
             self._partition.fail(error)
             return
         for row in due.timers:
-            self._partition.later.arm(row)
+            self._arm(row)
         for message_row in due.messages:
             if self._is_new(message_row.position, newest, seen):
                 self._accept(message_row)
@@ -208,12 +221,15 @@ class Recovery:
         self._timers.clear()
 
 
-def _open_activities(stored: Stored) -> list[tuple[str, TaskScheduled]]:
+def _open_activities(stored: Stored) -> list[tuple[str, TaskScheduled]] | None:
+    """Those that have no outcome, with their executions; None for what is damaged."""
     row = stored.instance
     if row is None:
         return []
+    if row.damage is not None:
+        return None
     try:
         work = open_work([turn(recorded) for recorded in stored.turns])
     except UnreadableEventError:
-        return []
+        return None
     return [(row.execution_id, event) for event in work.activities.values()]

@@ -97,6 +97,8 @@ class Restorer:
                 entity.lock = Lock.read(row.lock) if row.lock else None
             except (TypeError, ValueError) as error:
                 restored.parked = Parked("unreadable", f"the lock of {target}: {error}")
+            if row.damage is not None:
+                entity.unreadable = restored.found_broken = Parked("unreadable", row.damage)
         return restored
 
     def _entity_elsewhere(self, name: str) -> bool:
@@ -164,6 +166,8 @@ class Restorer:
 
 def _refuse_damage(row: InstanceRow) -> None:
     """Raise `UnreadableEventError` for what would be taken for another execution or code."""
+    if row.damage is not None:
+        raise UnreadableEventError(row.damage)
     for name in ("execution_id", "name", "version", "parent_id"):
         text: str | None = getattr(row, name)
         if is_damaged(text):
@@ -183,6 +187,8 @@ def _beginnings(turns: list[Turn]) -> Iterator[tuple[int, ExecutionStarted | Exe
 
 def turn(row: TurnRow) -> Turn:
     """A turn from its row; raises `UnreadableEventError`."""
+    if row.damage is not None:
+        raise UnreadableEventError(row.damage)
     return Turn(row.at, read_events(row.events), read_notes(row.notes))
 
 
@@ -198,4 +204,6 @@ def turns_of(store: Store, instance_id: str, first: int = 0) -> Iterator[tuple[i
 
 def message(row: MessageRow) -> Message:
     """A message from its row; raises `UnreadableEventError`."""
+    if row.damage is not None:
+        raise UnreadableEventError(row.damage)
     return Message(row.target, read_event(row.body), row.execution_id, row.due, row.position)

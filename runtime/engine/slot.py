@@ -35,6 +35,8 @@ class Slot:
     stored_execution: str | None = None
     """The execution that the store shows for it, once all batches before this one are durable."""
     parked: Parked | None = None
+    damage: str | None = None
+    """What is wrong with its row in the store, for as long as the row has to tell of it."""
     undurable: int = 0
     """In how many batches it has state that is not durable yet."""
     updated: int = 0

@@ -16,7 +16,7 @@ from perdure.persistence.records import TimerRow
 from perdure.persistence.sqlite import SQLiteStore
 
 CHECKS = [
-    "file", "disk", "schema", "integrity", "contents",
+    "file", "disk", "schema", "integrity", "checksums", "contents",
     "owner", "parked", "overdue", "locks", "replies",
 ]  # fmt: skip
 KEYS = ["check", "level", "message", "fix"]
@@ -144,3 +144,13 @@ def test_the_file_of_another_program_is_a_problem(perdure: Any, path: Path) -> N
         database.execute("CREATE TABLE theirs (a)")
     found = findings(perdure, 1)["file"]
     assert "is the database of another program" in found["message"]
+
+
+def test_damaged_rows_are_a_problem(perdure: Any, path: Path) -> None:
+    commit(path, instances={f"x{n}": instance(f"x{n}") for n in range(3)})
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE instance SET input = '1', status = 77 WHERE id = 'x1'")
+    found = findings(perdure, 1)["checksums"]
+    assert found["level"] == "problem"
+    assert found["message"] == "of 3 rows are damaged 1: row 'x1' of table instance"
+    assert "restore the newest backup" in found["fix"]

@@ -1,20 +1,15 @@
-"""A byte that is no UTF-8, somewhere in the file: it is one instance's trouble, nobody else's."""
+"""A byte that is no UTF-8, somewhere in the file: it is one instance's trouble, nobody else's.
+
+The files are as they were before rows had checksums; test_damaged_rows.py is about those.
+"""
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from attrs import define
 
-from perdure import (
-    App,
-    EntityId,
-    HistoryUnreadableError,
-    OrchestrationContext,
-    Status,
-    StoreCorruptError,
-)
+from perdure import EntityId, HistoryUnreadableError, Status, StoreCorruptError
 from perdure.actors.history import EventRaised
 from perdure.actors.wire import write_event
 from perdure.persistence.archive import ArchiveError, write_whole
@@ -22,27 +17,7 @@ from perdure.persistence.sqlite import SQLiteStore
 from perdure.persistence.sqlite_checkup import examine
 from perdure.testing import Environment
 
-app = App("damaged")
-
-
-@app.activity
-async def echo(text: str) -> str:
-    return text
-
-
-@app.orchestration
-async def waits(ctx: OrchestrationContext, text: str) -> str:
-    told = await ctx.call_activity(echo, text)
-    return told + await ctx.wait_for_external_event("go", str)
-
-
-@app.entity
-@define
-class Shelf:
-    text: str = ""
-
-    def put(self, text: str) -> None:
-        self.text = text
+from .damaged import Shelf, app, fill, forget_sums
 
 
 def damage(path: Path, table: str, column: str, where: str) -> None:
@@ -64,13 +39,8 @@ def add_messages(path: Path, table: str, *targets: str) -> None:
 
 
 async def filled(path: Path) -> None:
-    """Leave two orchestrations that wait, an entity, and messages for them, in a file."""
-    with closing(SQLiteStore(path)) as store:
-        async with Environment(app, store=store) as env:
-            for instance_id in ("hurt", "well"):
-                await env.client.start_new(waits, "some text", instance_id=instance_id)
-                await env.client.entity(Shelf, instance_id).call(Shelf.put, "some text")
-            await env.settle()
+    await fill(path)
+    forget_sums(path)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from perdure import Status, StoreError, StoreInUseError, StoreVersionError
+from perdure import Status, StoreCorruptError, StoreError, StoreInUseError, StoreVersionError
 from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, message, turn
 from perdure.persistence.moving import Advance, Moved, NotEmptyError, move
 from perdure.persistence.opening import open_store, open_unfinished
@@ -227,9 +227,19 @@ def test_memory_takes_no_hub_in() -> None:
 
 def test_damaged_text_is_refused_by_name(files: Places, hub_url: str) -> None:
     with closing(sqlite3.connect(files[0].removeprefix("sqlite:///"))) as database:
-        database.execute("UPDATE instance SET input = CAST(x'22ff22' AS TEXT) WHERE id = 'c'")
+        # As in a file of before rows had checksums.
+        database.execute("UPDATE hub SET absent_sum = NULL")
+        hurt = "input = CAST(x'22ff22' AS TEXT), sum = NULL"
+        database.execute(f"UPDATE instance SET {hurt} WHERE id = 'c'")  # noqa: S608
         database.commit()
     with pytest.raises(StoreError, match="'c' holds damaged text"):
         moved((files[0], hub_url))
     moved(files)
     assert contents(files[1]) == contents(files[0])
+
+
+def test_a_damaged_row_is_not_moved(files: Places) -> None:
+    with closing(sqlite3.connect(files[0].removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE instance SET input = '1' WHERE id = 'c'")
+    with pytest.raises(StoreCorruptError, match="row 'c' of table instance is damaged"):
+        moved(files)
