@@ -79,6 +79,7 @@ class App:
         timeout: timedelta | float | None = None,
         max_concurrency: int | None = None,
         executor: Executor | None = None,
+        shared: bool = False,
     ) -> F: ...
     @overload
     def activity(
@@ -90,6 +91,7 @@ class App:
         timeout: timedelta | float | None = None,
         max_concurrency: int | None = None,
         executor: Executor | None = None,
+        shared: bool = False,
     ) -> Callable[[F], F]: ...
     def activity(
         self,
@@ -101,16 +103,19 @@ class App:
         timeout: timedelta | float | None = None,
         max_concurrency: int | None = None,
         executor: Executor | None = None,
+        shared: bool = False,
     ) -> Any:
         """Register an activity; its name is the function's unless `name` says otherwise.
 
         `retry` and `timeout` (of one attempt, in seconds) hold for calls that do not set their
         own. At most `max_concurrency` run at once. A sync function runs in a worker thread, or
-        with `executor="process"` in a worker process.
+        with `executor="process"` in a worker process. Of a hub in PostgreSQL any worker may run a
+        `shared` one; elsewhere there is but one, and this makes no difference.
         """
 
         def register(function: F) -> F:
-            self._add_activity(_activity(function, name, retry, timeout, max_concurrency, executor))
+            made = _activity(function, name, retry, timeout, max_concurrency, executor)
+            self._add_activity(evolve(made, shared=shared))
             return function
 
         return register if function is None else register(function)

@@ -129,6 +129,8 @@ class ActivityDefinition:
     max_concurrency: int | None = None
     context_position: int = 0
     """Where the context stands among the inputs."""
+    shared: bool = False
+    """Whether any worker of a hub may run it, or only the one that runs who asks for it."""
 
 
 @frozen

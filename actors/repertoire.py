@@ -1,4 +1,4 @@
-"""Which code there is: the orchestrations with their versions, and the entities, of an App."""
+"""Which code there is: the orchestrations with versions, entities and activities of an App."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,13 +13,13 @@ from .orchestration import Orchestration
 
 @frozen(order=True)
 class Needed:
-    """A definition that an actor cannot go on without."""
+    """A definition that an actor cannot go on without, or an activity."""
 
     kind: str
-    """`orchestration` or `entity`."""
+    """`orchestration`, `entity` or `activity`."""
     name: str
     version: str = ""
-    """Empty for instances that were started without one, and for entities."""
+    """Empty for instances that were started without one, and for all but orchestrations."""
 
     @classmethod
     def by(cls, actor: Orchestration | Entity) -> "Needed":
@@ -39,14 +39,16 @@ class Repertoire:
     def of(cls, app: App) -> "Repertoire":
         """That of an App."""
         orchestrations = (Needed("orchestration", n, v or "") for n, v in app.orchestrations)
-        return cls(frozenset([*orchestrations, *(Needed("entity", name) for name in app.entities)]))
+        entities = (Needed("entity", name) for name in app.entities)
+        activities = (Needed("activity", name) for name in app.activities)
+        return cls(frozenset([*orchestrations, *entities, *activities]))
 
     def has(self, needed: Needed) -> bool:
         """Whether that can be run; by the rules of `App.recorded_orchestration`."""
         if needed in self.definitions:
             return True
         bare = Needed("orchestration", needed.name)
-        if needed.kind == "entity" or bare not in self.definitions:
+        if needed.kind != "orchestration" or bare not in self.definitions:
             return False
         # Code without versions runs all of them, unless there is code for some.
         same = (one for one in self.definitions if one.kind == needed.kind)

@@ -241,6 +241,8 @@ class Shared:
     """Errands that are answered here, or that nobody wants any more."""
     answers: list[Answer] = Factory(list[Answer])
     """Those whose errand is not this worker's any more say nothing."""
+    recalls: bool = False
+    """Whether others may be running what is withdrawn."""
 
     @property
     def hint(self) -> Hint:
@@ -250,7 +252,7 @@ class Shared:
             frozenset(letter.partition for letter in letters),
             self.changed,
             asked=bool(self.errands),
-            withdrawn=bool(self.withdrawn),
+            withdrawn=self.recalls,
         )
 
 

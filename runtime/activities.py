@@ -11,7 +11,7 @@ import contextvars
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from functools import partial
 from types import coroutine
 from typing import Any
@@ -43,6 +43,7 @@ from .settings import Settings
 logger = logging.getLogger("perdure.activity")
 
 Key = tuple[str, int]
+Told = Callable[[Message], object]
 
 
 @define(eq=False)
@@ -66,6 +67,8 @@ class Job:
     """What telemetry knows of it, while it runs and if there is any."""
     left_behind: bool = False
     """Whether its thread goes on although nobody waits for it: that one gives its places back."""
+    told: Told | None = None
+    """Who is told its outcome if it is an errand, which stays here whoever runs its instance."""
 
     @property
     def execution_id(self) -> str:
@@ -109,6 +112,8 @@ class Activities:
         self.instruments: Instruments | None = None
         self.leaving: Callable[[str], bool] | None = None
         """Whether an instance is about to be run elsewhere, where its activities begin then."""
+        self.freed: Callable[[], object] | None = None
+        """Called when an attempt has ended, so that there may be room for another one."""
 
     @property
     def waiting(self) -> int:
@@ -120,6 +125,11 @@ class Activities:
     def executing(self) -> int:
         """How many attempts are being run now."""
         return len(self._performed)
+
+    @property
+    def draining(self) -> bool:
+        """Whether nothing more is started."""
+        return self._draining
 
     def running(self) -> list[str]:
         """What is being run now, each as the name of the activity and its instance."""
@@ -141,15 +151,22 @@ class Activities:
         self._draining = True
 
     def start(
-        self, instance_id: str, execution_id: str, event: TaskScheduled, *, recovered: bool = False
+        self,
+        instance_id: str,
+        execution_id: str,
+        event: TaskScheduled,
+        *,
+        recovered: bool = False,
+        told: Told | None = None,
     ) -> None:
         """Run this attempt when it is due, unless it is running already.
 
         One without a definition fails; if it was `recovered` it waits for a deployment instead.
+        Of an errand somebody else is `told` what became of it.
         """
-        if self.leaving is not None and self.leaving(instance_id):
+        if told is None and self.leaving is not None and self.leaving(instance_id):
             return
-        job = Job(instance_id, (execution_id, event.id), event)
+        job = Job(instance_id, (execution_id, event.id), event, told=told)
         of_instance = self._jobs.get(instance_id)
         if of_instance is None:
             of_instance = self._jobs[instance_id] = {}
@@ -173,22 +190,26 @@ class Activities:
         else:
             self._send(job, self._failed(job, details_of(error)))
 
-    def cancel(self, instance_id: str, execution_id: str, task_id: int) -> None:
-        """Give up one activity, if it runs or waits."""
+    def cancel(
+        self, instance_id: str, execution_id: str, task_id: int, attempt: int | None = None
+    ) -> None:
+        """Give up one activity, if it runs or waits, and if this is its attempt."""
         job = self._jobs.get(instance_id, {}).get((execution_id, task_id))
-        if job is not None:
+        if job is not None and attempt in (None, job.event.attempt):
             self._forget(job)
             job.give_up()
             self._withdraw_timer(job)
 
     def cancel_those(self, gone: Callable[[str], bool]) -> None:
-        """Give up all activities of these instances."""
+        """Give up all activities of these instances that are no errands."""
         for instance_id in [known for known in self._jobs if gone(known)]:
-            self.cancel_all(instance_id)
+            for (execution_id, task_id), job in list(self._jobs[instance_id].items()):
+                if job.told is None:
+                    self.cancel(instance_id, execution_id, task_id)
 
     def executing_for(self, wanted: Callable[[str], bool]) -> int:
-        """How many attempts are being run now for these instances."""
-        return sum(wanted(job.instance_id) for job in self._performed)
+        """How many attempts that are no errands are being run now for these instances."""
+        return sum(job.told is None and wanted(job.instance_id) for job in self._performed)
 
     def cancel_all(self, instance_id: str) -> None:
         """Give up all activities of an instance."""
@@ -213,22 +234,42 @@ class Activities:
     def _enqueue(self, job: Job) -> None:
         if job.unwanted or self._draining:
             return
-        definition = job.definition
-        assert definition is not None  # noqa: S101 - jobs without one never get here
+        assert job.definition is not None  # noqa: S101 - jobs without one never get here
+        job.needs = self._needed_by(job.definition)
+        self._seat(job)
+
+    def _needed_by(self, definition: ActivityDefinition) -> tuple[Places[Job], ...]:
+        needed: tuple[Places[Job], ...] = ()
         if definition.max_concurrency is not None:
             own = self._places.get(definition.name)
             if own is None:
                 own = self._places[definition.name] = Places(definition.max_concurrency)
-            job.needs = (own,)
+            needed = (own,)
         if definition.executor != "loop":
-            job.needs = (*job.needs, self._shared_by(definition))
-        self._seat(job)
+            needed = (*needed, self._shared_by(definition))
+        return needed
 
     def _shared_by(self, definition: ActivityDefinition) -> Places[Job]:
         """The places of all that run outside the loop as this one does."""
         if definition.name == HTTP_ACTIVITY:
             return self._http_calls
         return self._threads if definition.executor == "thread" else self._processes
+
+    def fitting(self, wanted: Mapping[str, int]) -> dict[str, int]:
+        """Of so many of each activity, how many would begin at once; the first come first."""
+        if self._draining:
+            return {}
+        left = self._settings.activities_max - self.executing - len(self._queue)
+        free: dict[Places[Job], int] = {}
+        found: dict[str, int] = {}
+        for name, count in wanted.items():
+            needed = self._needed_by(self._app.activity_of(name))
+            most = min(count, left, *(free.setdefault(places, places.free) for places in needed))
+            if most > 0:
+                found[name] = most
+                left -= most
+                free.update((places, free[places] - most) for places in needed)
+        return found
 
     def _seat(self, job: Job) -> None:
         """Get it all its places, and then in front of a worker."""
@@ -294,6 +335,8 @@ class Activities:
             finally:
                 if job.holds and not job.left_behind:
                     self._release(job)
+                if self.freed is not None:
+                    self.freed()
             if job.unwanted or job.timed_out:
                 return  # Whoever said so may have cancelled the scope.
         await anyio.lowlevel.checkpoint()
@@ -374,7 +417,8 @@ class Activities:
         return TaskFailed(self._clock.now(), job.event.id, failure, job.event.attempt)
 
     def _send(self, job: Job, event: TaskCompleted | TaskFailed) -> None:
-        self._report(Message(job.instance_id, event, job.execution_id))
+        told = self._report if job.told is None else job.told
+        told(Message(job.instance_id, event, job.execution_id))
 
     def _called(
         self, job: Job, definition: ActivityDefinition

@@ -249,7 +249,7 @@ class Runtime:
             self._lanes.append(poster)
             lanes = (writer, loader, reader, poster)
             restorer.found_elsewhere = crew.holdings.code.found_elsewhere
-            way_in = crew.join(gateway, self._partition, self._timers, lanes)
+            way_in = crew.join(gateway, self._partition, self._activities, self._timers, lanes)
             self._recovery = crew.recovery
         observers = [*self._observers, self._hooks] if self._hooks.lines else [*self._observers]
         if self._telemetry is not None:

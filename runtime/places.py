@@ -19,6 +19,11 @@ class Places(Generic[T]):
         """How many stand in line."""
         return len(self._line)
 
+    @property
+    def free(self) -> int:
+        """How many more could be given a place now."""
+        return max(0, self._most - self._taken - len(self._line))
+
     def take(self, who: T) -> bool:
         """Take a place, or stand in line; returns whether there was one."""
         if self._taken < self._most:

@@ -101,6 +101,8 @@ class Admission:
         before.inbox.append(_replaced(slot.id, now))
         effects = before.step(now)
         partition.batch.when_durable.append(partial(partition.activities.cancel_all, slot.id))
+        if partition.errands is not None:
+            partition.errands.withdraw_all(slot.id)
         for message in effects.sent:
             partition.send(message)
         if partition.audience is not None:

@@ -14,6 +14,8 @@ from ...actors.wire import write_event, write_events, write_failure, write_notes
 from ...persistence.records import (
     Commit,
     EntityRow,
+    Errand,
+    ErrandKey,
     InstanceRow,
     MessageRow,
     Postmark,
@@ -43,6 +45,13 @@ class Batch:
     """Messages for actors whose partitions are not here."""
     received: list[Postmark] = Factory(list[Postmark])
     """Letters that are messages here now, or taken already."""
+    errands: dict[ErrandKey, Errand] = Factory(dict[ErrandKey, Errand])
+    withdrawn: dict[ErrandKey, None] = Factory(dict[ErrandKey, None])
+    """Errands that were answered here, or that nobody wants any more."""
+    answers: dict[ErrandKey, Message] = Factory(dict[ErrandKey, Message])
+    """What became of errands of actors whose partitions are not here."""
+    recalls: bool = False
+    """Whether others may be running what is withdrawn."""
     consumed: list[int] = Factory(list[int])
     replies: dict[str, str] = Factory(dict[str, str])
     when_durable: list[Act] = Factory(list[Act])
@@ -98,6 +107,11 @@ class Batch:
         position = message.position
         if position != UNSTORED and self.sent.pop(position, None) is None:
             self.consumed.append(position)
+
+    def withdraw(self, errand: ErrandKey) -> None:
+        """Forget an errand; one that was asked for in this batch never touches the disk."""
+        if self.errands.pop(errand, None) is None:
+            self.withdrawn[errand] = None
 
     def sealed(self, epoch: int) -> Commit:
         """The commit for the store."""

@@ -76,7 +76,10 @@ class Bookkeeper:
             batch.cut_timer(slot.id, timer_id)
             later.cut(slot.id, timer_id)
         execution_id = effects.execution_id
-        for event in effects.activities:
+        begun, errands = effects.activities, self._partition.errands
+        if errands is not None:
+            begun = errands.absorb(slot.id, effects)
+        for event in begun:
             start = partial(activities.start, slot.id, execution_id, event)
             batch.when_durable.append(start)
         if effects.all_called_off:

@@ -31,6 +31,7 @@ from ..activities import Activities
 from ..clock import Bell, Clock
 from ..lanes import Lane
 from ..settings import Settings
+from ..sharing.errands import Errands
 from ..sharing.holdings import Holdings, MovedError
 from ..sharing.letters import LetterCarrier
 from .admission import Admission
@@ -117,7 +118,12 @@ class Partition:
         self.lasting: set[Reply[Any]] = set()
         """Of the callers those whose question is durable; their answer comes after a recovery."""
         self.reported: set[tuple[str | None, int, int]] = set()
-        """Attempts of activities that ended during a recovery: the store does not have that yet."""
+        """Attempts of activities that have ended, which histories that are being read do not say
+        yet."""
+        self.restoring = False
+        """Whether actors are being brought back while others go on."""
+        self.errands: Errands | None = None
+        """What other workers of the hub may do for the actors here."""
         self.recovered = anyio.Event()
         """Set while clients are served, and once that is over for good."""
         self.audience: Audience | None = None
@@ -336,10 +342,16 @@ class Partition:
 
     def report(self, message: Message) -> None:
         """Deliver what became of an activity, and note it for a recovery that is under way."""
-        event = message.event
-        if self.down is not None and isinstance(event, (TaskCompleted, TaskFailed)):
-            self.reported.add((message.execution_id, event.task_id, event.attempt))
+        self.note(message)
         self.deliver(message)
+
+    def note(self, message: Message) -> None:
+        """If this is what became of an activity, do not begin it again now."""
+        if not (self.restoring or self.down is not None):
+            return
+        event = message.event
+        if isinstance(event, (TaskCompleted, TaskFailed)):
+            self.reported.add((message.execution_id, event.task_id, event.attempt))
 
     def forget(self, error: BaseException) -> None:
         """Drop all memory; clients that wait for an answer learn that it is unknown."""
@@ -350,6 +362,8 @@ class Partition:
         self.postman.forget()
         if self.holdings is not None:
             self.holdings.forget()
+        if self.errands is not None:
+            self.errands.forget()
         self.reported.clear()
         self.callers = {key: r for key, r in self.callers.items() if r in self.lasting}
         if self.recovered.is_set():
@@ -384,6 +398,8 @@ class Partition:
             self.holdings.code.forget_those(gone)
         self.activities.cancel_those(gone)
         self.later.forget_those(gone)
+        if self.errands is not None:
+            self.errands.forget_those(gone)
         self.redirect(gone)
 
     def redirect(self, gone: Callable[[str], bool]) -> None:

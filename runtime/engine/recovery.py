@@ -109,6 +109,7 @@ class Recovery:
             return
         if self.instruments is not None and row.position < 0:
             self.instruments.arrived(read)
+        self._partition.note(read)
         self._partition.later.deliver(read)
 
     def _arm(self, row: TimerRow) -> None:
@@ -148,7 +149,10 @@ class Recovery:
                 continue
             for execution_id, event in work:
                 if (execution_id, event.id, event.attempt) not in partition.reported:
-                    partition.activities.start(instance_id, execution_id, event, recovered=True)
+                    self._begin_again(instance_id, execution_id, event)
+
+    def _begin_again(self, instance_id: str, execution_id: str, event: TaskScheduled) -> None:
+        self._partition.activities.start(instance_id, execution_id, event, recovered=True)
 
     def _look_further(self) -> None:
         """Move the horizon on, and fetch what lies before it once all is durable."""

@@ -38,6 +38,10 @@ class Code:
         """Whether another worker can run that."""
         return any(other.has(needed) for other in self._others.values())
 
+    def sharers(self, needed: Needed) -> int:
+        """How many workers can run that, this one among them."""
+        return 1 + sum(other.has(needed) for other in self._others.values())
+
     def can(self, worker: str, needs: Iterable[Needed]) -> bool:
         """Whether that worker can run all of these."""
         return self._others.get(worker, self.own).has_all(needs)

@@ -6,6 +6,7 @@ from ...actors.app import App
 from ...actors.repertoire import Repertoire, written
 from ...persistence.records import Roster
 from ...persistence.sharing import SharedStore
+from ..activities import Activities
 from ..client.gateway import LocalGateway
 from ..client.store_gateway import StoreGateway
 from ..engine.partition import Partition
@@ -13,8 +14,10 @@ from ..engine.timers import Timers
 from ..lanes import Lane
 from ..settings import Settings
 from .courier import Courier
+from .errands import Errands
 from .holdings import Holdings
 from .lookout import Lookout
+from .porter import Porter
 from .shared_gateway import SharedGateway
 from .shared_recovery import SharedRecovery
 from .shares import Shares
@@ -38,12 +41,15 @@ class Crew:
         self,
         here: LocalGateway,
         partition: Partition,
+        activities: Activities,
         timers: Timers,
         lanes: tuple[Lane, Lane, Lane, Lane],
     ) -> SharedGateway:
         """Put together what brings work here and sends it elsewhere; returns the way in."""
         writer, loader, reader, poster = lanes
         clock, holdings, membership = here.clock, self.holdings, self._membership
+        errands = Errands(here.app, holdings, timers)
+        errands.serve(partition)
         self.recovery = SharedRecovery(
             self._store,
             self._settings,
@@ -53,10 +59,19 @@ class Crew:
             partition,
             holdings,
             membership,
+            errands,
         )
+        self._porter = Porter(here.app, membership, errands, activities, clock, loader)
         self._lookout = Lookout(self._store, clock, reader, lambda: membership.hears)
         self._shares = Shares(
-            membership, holdings, partition, self.recovery, self._lookout, clock, writer
+            membership,
+            holdings,
+            partition,
+            self.recovery,
+            self._lookout,
+            self._porter,
+            clock,
+            writer,
         )
         self._courier = Courier(self._store, poster)
         post = self._courier.post
@@ -78,6 +93,7 @@ class Crew:
             group.start_soon(self._lookout.run)
             group.start_soon(self._shares.run)
             group.start_soon(self._courier.run)
+            group.start_soon(self._porter.run)
 
     def leave(self) -> None:
         """Let the others have everything."""

@@ -6,7 +6,7 @@ import anyio
 
 from ...actors.errors import PerdureError
 from ...actors.messages import Message
-from ...persistence.records import Commit, Letter, Shared
+from ...persistence.records import Answer, Commit, Letter, Shared
 from ..engine.batch import Batch, message_row
 from .code import Code
 
@@ -108,7 +108,16 @@ class Holdings:
         if self.accompanied:
             changed = frozenset(map(self.number_of, batch.touched))
         letters = [self._letter(message) for message in batch.letters.values()]
-        commit.shared = Shared(dict(self.epochs), letters, batch.received, changed)
+        commit.shared = Shared(
+            dict(self.epochs),
+            letters,
+            batch.received,
+            changed,
+            list(batch.errands.values()),
+            list(batch.withdrawn),
+            [Answer(errand, self._letter(told)) for errand, told in batch.answers.items()],
+            batch.recalls,
+        )
         return commit
 
     def _letter(self, message: Message) -> Letter:

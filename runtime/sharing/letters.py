@@ -17,7 +17,7 @@ from ...actors.damage import is_damaged, legible
 from ...actors.effects import Parked
 from ...actors.messages import Message
 from ...actors.wire import UnreadableEventError, read_event
-from ...persistence.records import Letter, Postmark
+from ...persistence.records import ErrandKey, Letter, Postmark
 from ..engine.postman import Postman
 from ..engine.slot import Slot
 from .holdings import Holdings
@@ -52,8 +52,7 @@ class LetterCarrier(Postman):
         """Put a message into a mailbox here, or on its way to one elsewhere."""
         holdings, batch = self._holdings, self._partition.pipeline.batch
         number = holdings.number_of(message.target)
-        self.position += 1
-        position = message.position = self.position * holdings.size + number
+        position = message.position = self.number_for(number)
         if number in holdings.local:
             batch.sent[position] = message
             self._partition.later.deliver(message)
@@ -61,6 +60,22 @@ class LetterCarrier(Postman):
         batch.letters[position] = message
         if number in holdings.joining:
             holdings.joining[number].append(message)
+
+    def number_for(self, partition: int) -> int:
+        """A position that nothing else in the hub has, or had."""
+        self.position += 1
+        return self.position * self._holdings.size + partition
+
+    def answer(self, errand: ErrandKey, message: Message) -> None:
+        """Say what became of an errand; its order among other messages does not matter."""
+        batch = self._partition.pipeline.batch
+        number = self._holdings.number_of(message.target)
+        if number in self._holdings.local:
+            batch.withdraw(errand)
+            self.send(message)
+        else:
+            message.position = self.number_for(number)
+            batch.answers[errand] = message
 
     def settled(self) -> list[Postmark]:
         """Letters that nobody sees any more who looks for letters from now on."""
@@ -106,6 +121,7 @@ class LetterCarrier(Postman):
     def _take(self, postmark: Postmark, message: Message) -> None:
         batch = self._partition.pipeline.batch
         self._known.add(postmark)
+        self._partition.note(message)
         batch.received.append(postmark)
         batch.when_durable.append(partial(self._settled.append, postmark))
         self.send(message)

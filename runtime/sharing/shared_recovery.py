@@ -6,7 +6,8 @@ from random import SystemRandom
 
 import anyio
 
-from ...persistence.records import Arrivals, Due, Letter, MessageRow, Pending
+from ...actors.history import TaskScheduled
+from ...persistence.records import Arrivals, Due, Errand, Letter, MessageRow, Pending
 from ...persistence.sharing import Membership, SharedStore
 from ..backoff import Backoff, Trouble
 from ..clock import Bell, Clock
@@ -15,6 +16,7 @@ from ..engine.recovery import Recovery
 from ..engine.timers import Timers
 from ..lanes import Lane, run_in
 from ..settings import Settings
+from .errands import Errands
 from .holdings import Holdings
 from .letters import LetterCarrier
 
@@ -38,12 +40,14 @@ class SharedRecovery(Recovery):
         partition: Partition,
         holdings: Holdings,
         membership: Membership,
+        errands: Errands,
     ) -> None:
         super().__init__(store, settings, clock, timers, lanes[1], partition)
         self._hub = store
         self._writer = lanes[0]
         self._holdings = holdings
         self._membership = membership
+        self._errands = errands
         self._ahead_of_all: set[int] = set()
         """Positions of the inbox beyond the newest that all were read to, which are here."""
         self._reading = anyio.Lock()
@@ -64,16 +68,35 @@ class SharedRecovery(Recovery):
         partition.reported.clear()
         partition.redirect(self._holdings.lacks)
         partition.recovered.set()
+        self._errands.bell.ring()
 
     async def take_in(self, numbers: Mapping[int, int]) -> None:
         """Run these partitions, whose epochs are known to the commits, from now on."""
+        partition = self._partition
+        life, partition.restoring = partition.life, True
+        try:
+            await self._bring_in(numbers)
+        finally:
+            partition.restoring = False
+            if partition.down is None:
+                partition.reported.clear()
+        # Only then may clients here overtake what they have posted.
+        await self.fetch()
+        if life == partition.life:
+            self._holdings.let_clients_in(numbers)
+
+    async def _bring_in(self, numbers: Mapping[int, int]) -> None:
         holdings, partition = self._holdings, self._partition
         life = partition.life
         async with self._reading:
             settled = self._carrier.settled()
+            # Before anything else: what is answered meanwhile has come with what is read then.
+            asked = partial(self._hub.errands, list(numbers))
+            errands: list[Errand] = await run_in(self._lane, asked)
             pending, letters = await self._read(list(numbers))
             if life != partition.life:
                 return
+            self._errands.found(errands)
             first = not holdings.local
             self._carrier.raise_to(pending.position)
             holdings.run(numbers)
@@ -85,10 +108,6 @@ class SharedRecovery(Recovery):
                 self._carrier.receive_own(number)
             self._carrier.forget_letters(settled)
         await self._restart_all(pending.open)
-        # Only then may clients here overtake what they have posted.
-        await self.fetch()
-        if life == partition.life:
-            holdings.let_clients_in(numbers)
 
     async def _read(self, numbers: list[int]) -> tuple[Pending, list[Letter]]:
         """What there is to do in these partitions, and letters for those that run here as well.
@@ -110,6 +129,15 @@ class SharedRecovery(Recovery):
         carrier = self._partition.postman
         assert isinstance(carrier, LetterCarrier)  # noqa: S101 - made so for all who share
         return carrier
+
+    def _begin_again(self, instance_id: str, execution_id: str, event: TaskScheduled) -> None:
+        errands = self._errands
+        if errands.knows(instance_id, execution_id, event):
+            return
+        if errands.concerned_by(event, recovered=True):
+            errands.ask(instance_id, execution_id, event)
+        else:
+            super()._begin_again(instance_id, execution_id, event)
 
     def _note_inbox(self, rows: list[MessageRow]) -> None:
         self._ahead_of_all.update(row.position for row in rows if row.position < self._seen)
@@ -144,6 +172,7 @@ class SharedRecovery(Recovery):
                 if heard and self._clock.now() < until:
                     await self.fetch()
                 elif (found := await run_in(self._lane, self._store.version)) != version:
+                    self._errands.bell.ring()
                     await self.fetch()
                     version = found
             except Exception as error:  # noqa: BLE001 - the next look may do better

@@ -21,6 +21,7 @@ from .apportionment import Apportionment
 from .holdings import Holdings
 from .lookout import Lookout
 from .misfits import Misfits
+from .porter import Porter
 from .shared_recovery import SharedRecovery
 
 logger = logging.getLogger("perdure.runtime")
@@ -40,6 +41,7 @@ class Shares:
         partition: Partition,
         recovery: SharedRecovery,
         lookout: Lookout,
+        porter: Porter,
         clock: Clock,
         lane: Lane,
     ) -> None:
@@ -48,6 +50,7 @@ class Shares:
         self._partition = partition
         self._recovery = recovery
         self._lookout = lookout
+        self._porter = porter
         self._clock = clock
         self._lane = lane
         self._news = holdings.code.bell
@@ -75,6 +78,8 @@ class Shares:
             # Most of what is heard concerns others only: the loop is not to be woken for that.
             if not hint.come.isdisjoint(self._holdings.local):
                 on_loop(self._recovery.bell.ring)
+            if self._porter.cares(hint):
+                on_loop(partial(self._porter.hear, hint))
             if self._lookout.cares(hint.changed):
                 on_loop(partial(self._lookout.hear, hint.changed))
 
@@ -84,6 +89,7 @@ class Shares:
         self.roster = roster
         self._holdings.accompanied = len(roster.alive) > 1
         self._holdings.code.met(roster, self._membership.id)
+        self._porter.met(roster)
         self._news.ring()
 
     async def run(self) -> None:
