@@ -105,7 +105,8 @@ _WORKERS = f"""
         (SELECT count(*) FROM inbox JOIN partition ON partition.number = inbox.partition
             WHERE worker = worker_.id)
         + (SELECT count(*) FROM letter JOIN partition ON partition.number = letter.partition
-            WHERE worker = worker_.id)
+            WHERE worker = worker_.id),
+        repertoire
     FROM worker AS worker_ ORDER BY name, id
 """
 

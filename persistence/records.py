@@ -353,6 +353,8 @@ class WorkerRow:
     """Microseconds until others may take over; below zero once they may."""
     lag: int = 0
     """How many messages of clients and of other workers wait in its partitions to be taken."""
+    repertoire: str = ""
+    """Which code it has, as `SharedStore.enter` was told."""
 
 
 @define

@@ -22,9 +22,11 @@ from .views import (
     HistoryEvent,
     InstancePage,
     InstanceStatus,
+    QueueStatus,
     WorkerStatus,
     history_events,
     instance_status,
+    queue_status,
     worker_status,
 )
 from .waiting import waiting_for
@@ -181,6 +183,17 @@ class Queries:
         def read(store: Store) -> list[WorkerStatus]:
             rows = store.workers() if is_shared(store) else []
             return [worker_status(row) for row in rows]
+
+        return await self.gateway.read(read)
+
+    async def queues(self) -> list[QueueStatus]:
+        """The shared activities that wait or run, by name; none where a store has one owner."""
+
+        def read(store: Store) -> list[QueueStatus]:
+            if not is_shared(store):
+                return []
+            rows = store.workers()
+            return [queue_status(queue, rows) for queue in store.queues()]
 
         return await self.gateway.read(read)
 

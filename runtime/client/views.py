@@ -1,5 +1,6 @@
 """What clients are shown: rows of the store as values of the user's world."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,9 +15,11 @@ from ...actors.failure import FailureDetails
 from ...actors.history import AnyEvent, Turn
 from ...actors.identity import EntityId
 from ...actors.moments import micros, moment
+from ...actors.repertoire import Needed
+from ...actors.repertoire import read as read_repertoire
 from ...actors.status import Status
 from ...actors.wire import event_document, read_failure
-from ...persistence.records import EntityRow, InstanceRow, WorkerRow
+from ...persistence.records import EntityRow, InstanceRow, Queue, WorkerRow
 
 
 @frozen
@@ -197,6 +200,30 @@ class WorkerStatus:
     """How long others wait before they take over; below zero once they may."""
     lag: int
     """How many messages of clients and of other workers wait to be taken in by it."""
+
+
+@frozen
+class QueueStatus:
+    """The shared activities of one name that wait or run, as of now by the clock of the store."""
+
+    name: str
+    """The activity's."""
+    waiting: int
+    """How many no worker has taken yet."""
+    taken: int
+    """How many a worker runs, or is about to."""
+    waited: timedelta | None
+    """How long ago the first of those that wait might have begun; None if none may yet."""
+    workers: list[str]
+    """The names of the living workers that have it: while there are none, it waits."""
+
+
+def queue_status(queue: Queue, workers: Iterable[WorkerRow]) -> QueueStatus:
+    """What is shown of the queue of one activity."""
+    needed = Needed("activity", queue.name)
+    having = (w.name for w in workers if w.lease > 0 and needed in read_repertoire(w.repertoire))
+    waited = timedelta(microseconds=queue.silent) if queue.silent >= 0 else None
+    return QueueStatus(queue.name, queue.waiting, queue.taken, waited, list(having))
 
 
 def worker_status(row: WorkerRow) -> WorkerStatus:

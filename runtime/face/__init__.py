@@ -61,6 +61,7 @@ from perdure.runtime.client.views import HistoryEvent as HistoryEvent
 from perdure.runtime.client.views import InstancePage as InstancePage
 from perdure.runtime.client.views import InstanceStatus as InstanceStatus
 from perdure.runtime.client.views import PurgeResult as PurgeResult
+from perdure.runtime.client.views import QueueStatus as QueueStatus
 from perdure.runtime.client.views import Waiting as Waiting
 from perdure.runtime.client.views import WorkerStatus as WorkerStatus
 from perdure.runtime.host import Runtime as Runtime
@@ -137,6 +138,7 @@ __all__ = [
     "TraceContext",
     "Waiting",
     "Webhook",
+    "QueueStatus",
     "WorkerStatus",
     "__version__",
     "default_converter",
