@@ -78,6 +78,11 @@ class ReadyQueue(Protocol):
 class Partition:
     """All actors of a single-owner store."""
 
+    restoring = False
+    """Whether actors are being brought back while others go on."""
+    errands: Errands | None = None
+    """What other workers of the hub may do for the actors here."""
+
     def __init__(
         self,
         store: Store,
@@ -120,10 +125,6 @@ class Partition:
         self.reported: set[tuple[str | None, int, int]] = set()
         """Attempts of activities that have ended, which histories that are being read do not say
         yet."""
-        self.restoring = False
-        """Whether actors are being brought back while others go on."""
-        self.errands: Errands | None = None
-        """What other workers of the hub may do for the actors here."""
         self.recovered = anyio.Event()
         """Set while clients are served, and once that is over for good."""
         self.audience: Audience | None = None
