@@ -5,9 +5,9 @@ from .evidence import Evidence as Evidence
 from .evidence import Verdict as Verdict
 from .evidence import Violation as Violation
 from .history import History as History
-from .history import Operation as Operation
 from .ledger import Attempt as Attempt
 from .ledger import Ledger as Ledger
+from .operation import Operation as Operation
 from .recording import recorded as recorded
 
 __all__ = [

@@ -15,7 +15,7 @@ from perdure.actors.status import Status
 from perdure.actors.wire import read_event
 
 from .evidence import Evidence, Verdict, Violation
-from .history import Operation
+from .operation import Operation
 
 DURABLE = "what was acknowledged is durable"
 ONCE = "what was sent once arrives once"
@@ -28,13 +28,13 @@ Key = tuple[str, str, str, str | None]
 def check_acknowledged(evidence: Evidence, verdict: Verdict) -> None:
     """Hold the answers that clients got against what is durable."""
     purged = {o.target for o in evidence.history.operations if o.kind == "purge"}
-    verdict.violations += _starts(evidence, purged)
-    verdict.violations += _told_ends(evidence, purged)
+    verdict.violations += _starts(evidence, purged, verdict)
+    verdict.violations += _told_ends(evidence, purged, verdict)
     if evidence.ledger.steps is not None:
         verdict.violations += _messages(evidence, purged)
 
 
-def _starts(evidence: Evidence, purged: set[str]) -> Iterator[Violation]:
+def _starts(evidence: Evidence, purged: set[str], verdict: Verdict) -> Iterator[Violation]:
     known = set(evidence.ledger.executions)
     for step in evidence.ledger.steps or ():
         known |= {
@@ -45,6 +45,7 @@ def _starts(evidence: Evidence, purged: set[str]) -> Iterator[Violation]:
             continue
         if not evidence.ledger.complete and _replaced(told, evidence.history.operations):
             continue
+        verdict.judged += 1
         if (told.target, told.id) not in known:
             yield Violation(DURABLE, told.target, f"{told}, and the store never had it")
 
@@ -55,12 +56,13 @@ def _replaced(told: Operation, operations: list[Operation]) -> bool:
     return any(o.kind in {"start", "rewind"} for o in others)
 
 
-def _told_ends(evidence: Evidence, purged: set[str]) -> Iterator[Violation]:
+def _told_ends(evidence: Evidence, purged: set[str], verdict: Verdict) -> Iterator[Violation]:
     for told in evidence.history.operations:
         if told.kind != "status" or told.status is None or told.target in purged:
             continue
         if not Status[told.status].is_terminal:
             continue
+        verdict.judged += 1
         whole = evidence.wholes.get(told.target)
         row = whole.instance if whole is not None else None
         if row is None:

@@ -2,12 +2,20 @@
 
 from .acknowledged import check_acknowledged
 from .entities import check_entities
+from .events import check_events
 from .evidence import Evidence, Verdict
 from .locks import check_locks
 from .orchestrations import check_orchestrations
 from .waiting import check_waiting
 
-RULES = (check_acknowledged, check_orchestrations, check_locks, check_entities, check_waiting)
+RULES = (
+    check_acknowledged,
+    check_events,
+    check_orchestrations,
+    check_locks,
+    check_entities,
+    check_waiting,
+)
 
 
 def check_history(evidence: Evidence) -> Verdict:

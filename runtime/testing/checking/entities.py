@@ -19,10 +19,10 @@ from perdure.actors.identity import EntityId, is_entity
 from perdure.actors.wire import read_event
 
 from .evidence import Evidence, Verdict, Violation
-from .history import Operation
 from .ledger import Ledger
 from .linear import Deed, Search
 from .model import Answer, EntityModel, Request
+from .operation import Operation
 
 RULE = "operations of an entity form one order"
 
@@ -31,11 +31,15 @@ def check_entities(evidence: Evidence, verdict: Verdict) -> None:
     """Look for an order of the operations of each entity."""
     deeds = _deeds(evidence)
     unseen = _unseen_senders(evidence)
+    others = _other_senders(evidence)
     for entity_id, found in sorted(deeds.items()):
         name = EntityId.parse(entity_id).name
         if name in evidence.opaque:
             verdict.undecided.append(f"{entity_id}: its code was said to be opaque")
-        elif unseen:
+        elif entity_id in others:
+            text = "by_clients has its name, and yet it was sent to by"
+            verdict.undecided.append(f"{entity_id}: {text} {others[entity_id]}")
+        elif unseen and name not in evidence.by_clients:
             verdict.undecided.append(f"{entity_id}: {unseen}")
         else:
             _check(evidence, verdict, entity_id, found)
@@ -57,7 +61,9 @@ def _check(evidence: Evidence, verdict: Verdict, entity_id: str, deeds: list[Dee
     model = EntityModel(evidence.app, entity_id)
     search = Search(deeds, model.apply, row.state if row is not None else None)
     found = search.run()
-    if found == "undecided":
+    if found == "order":
+        verdict.judged += sum(deed.sender.startswith("client ") for deed in deeds)
+    elif found == "undecided":
         verdict.undecided.append(f"{entity_id}: {len(deeds)} operations have too many orders")
     elif found == "none" and model.depends_on_time():
         verdict.undecided.append(f"{entity_id}: its code depends on the time")
@@ -89,6 +95,21 @@ def _unseen_senders(evidence: Evidence) -> str:
     if sees_all and evidence.ledger.complete:
         return ""
     return f"what {', '.join(senders)} sent, and what earlier executions did, is not on record"
+
+
+def _other_senders(evidence: Evidence) -> dict[str, str]:
+    """Entities that only clients should write to, each with an orchestration that did as well."""
+    found: dict[str, str] = {}
+    if evidence.ledger.steps is not None or not evidence.by_clients:
+        return found
+    for life in evidence.ledger:
+        for _, event in life.events:
+            if (
+                isinstance(event, (EntityOperationCalled, EntityOperationSignaled))
+                and EntityId.parse(event.target).name in evidence.by_clients
+            ):
+                found[event.target] = life.instance_id
+    return found
 
 
 # What was asked

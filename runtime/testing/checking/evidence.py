@@ -34,6 +34,8 @@ class Verdict:
     violations: list[Violation] = Factory(list[Violation])
     undecided: list[str] = Factory(list[str])
     """What it cannot decide, and why."""
+    judged: int = 0
+    """How many requests of clients were held against what is durable, and decided."""
 
     @property
     def holds(self) -> bool:
@@ -58,6 +60,33 @@ class Evidence:
     """Whether nothing was left that could have happened."""
     opaque: Sequence[str] = ()
     """Names of entities of which the code depends on more than state and input."""
+    by_clients: Sequence[str] = ()
+    """Names of entities and orchestrations to which nobody but the recorded clients sends.
+
+    Of a store that nobody watched, only their operations and events are all on record.
+    """
+
+    @classmethod
+    def of(
+        cls,
+        app: App,
+        history: History,
+        store: Store,
+        *,
+        at_rest: bool = True,
+        opaque: Sequence[str] = (),
+        by_clients: Sequence[str] = (),
+    ) -> "Evidence":
+        """What clients recorded, and what a store holds that nobody watched being filled.
+
+        Raises `ValueError` for a name in `by_clients` that `app` does not define.
+        """
+        known = {*app.entities, *(name for name, _ in app.orchestrations)}
+        if strangers := {*by_clients} - known:
+            text = f"by_clients names {', '.join(sorted(strangers))}, which the App does not define"
+            raise ValueError(f"{text}: it has {', '.join(sorted(known))}")
+        ledger = Ledger.of(list(store.export()))
+        return cls(app, history, store, ledger, at_rest, opaque, by_clients)
 
     @cached_property
     def wholes(self) -> dict[str, Whole]:

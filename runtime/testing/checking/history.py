@@ -4,55 +4,15 @@ Times are *moments*: whole numbers that only grow, as of `time.monotonic_ns` or 
 Two operations of which one ended before the other began happened in that order.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
 
 import orjson
 from attrs import Factory, asdict, define
 
-Kind = Literal[
-    "start", "call", "signal", "event", "terminate", "suspend", "resume", "rewind", "purge",
-    "mend", "status",
-]  # fmt: skip
-Answer = Literal["done", "refused", "unknown"]
-
-
-@define
-class Operation:
-    """One request of one client."""
-
-    client: str
-    kind: Kind
-    target: str
-    """The instance or entity."""
-    name: str
-    """Of the orchestration, the operation or the event."""
-    input: str | None
-    """JSON."""
-    id: str
-    """The request id of an operation of an entity, the execution id of a start; else empty."""
-    asked: int
-    """The moment before it was sent."""
-    answered: int | None = None
-    """The moment after the answer came; None when none did."""
-    answer: Answer = "unknown"
-    """`unknown` while there is none, and after a failure that leaves open whether it happened."""
-    result: str | None = None
-    """What was returned: JSON. Of `status` the row's output."""
-    failure: tuple[str, str] | None = None
-    """The type and message of what an operation of an entity raised, or of the refusal."""
-    status: str | None = None
-    """Of `status` the status that was told."""
-    outside: bool = False
-    """Whether it went through the store's inbox, from another process than the runtime's."""
-    due: int | None = None
-    """When it was to be delivered, if not at once."""
-
-    def __str__(self) -> str:
-        text = f"{self.client}: {self.kind} {self.target} {self.name} {self.input or ''}".rstrip()
-        said = self.result if self.failure is None else ": ".join(self.failure)
-        return f"{text} -> {self.answer} {said or ''}".rstrip()
+from .history_file import HistoryFile, read_history_file
+from .operation import Operation, operation_from
 
 
 @define
@@ -61,6 +21,42 @@ class History:
 
     operations: list[Operation] = Factory(list[Operation])
     moment: Callable[[], int] = time.monotonic_ns
+    """The clock. Monotonic time is one for all processes of a machine, until it starts anew."""
+    _file: HistoryFile | None = None
+
+    @classmethod
+    def on_file(cls, path: str | os.PathLike[str]) -> "History":
+        """A history that is written to a new file as it grows, and so outlives a killed process.
+
+        Every life needs a file of its own: raises `FileExistsError`. A line that finds no room
+        raises `OSError` in the client's call.
+        """
+        return cls(file=HistoryFile.create(path))
+
+    @classmethod
+    def of_files(cls, paths: Iterable[str | os.PathLike[str]]) -> "History":
+        """What several lives on one machine have left in such files.
+
+        A request without an answer has an unknown outcome, and a last line that was cut off is
+        none. Raises `ValueError` for any other line that is no history's.
+        """
+        return cls.joined(cls(read_history_file(path)) for path in paths)
+
+    def asked(self, operation: Operation) -> None:
+        """This will be sent."""
+        if self._file is not None:
+            self._file.asked(operation)
+        self.operations.append(operation)
+
+    def told(self, operation: Operation) -> None:
+        """This has been answered, or has failed."""
+        if self._file is not None:
+            self._file.told(operation)
+
+    def close(self) -> None:
+        """End the file, if there is one; a process that dies need not."""
+        if self._file is not None:
+            self._file.close()
 
     def write(self) -> bytes:
         """As JSON, one operation per line: what several processes wrote can be concatenated."""
@@ -80,9 +76,7 @@ class History:
 
 def _operation(line: bytes) -> Operation:
     try:
-        row: dict[str, Any] = orjson.loads(line)
-        failure = row.pop("failure")
-        return Operation(**row, failure=tuple(failure) if failure else None)
+        return operation_from(orjson.loads(line))
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise ValueError(f"this is no line of a history: {line[:80]!r} ({error})") from error
 

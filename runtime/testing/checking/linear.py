@@ -7,6 +7,7 @@ state that they have led to.
 """
 
 from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 from typing import Any, Literal
 
 from attrs import define
@@ -76,9 +77,12 @@ class Search:
         ]
         needed = sum(1 << n for n, deed in enumerate(deeds) if deed.needed)
         seen: set[tuple[int, State]] = set()
-        open_: list[tuple[int, State]] = [(0, None)]
+        # First whoever has most behind him of what is certain, and least of what may never have
+        # happened: the many ways to guess at that are tried only where nothing else goes on.
+        open_: list[tuple[int, int, int, int, State]] = [(0, 0, 0, 0, None)]
+        found = 0
         while open_:
-            done, state = open_.pop()
+            *_, done, state = heappop(open_)
             if (done, state) in seen:
                 continue
             seen.add((done, state))
@@ -87,7 +91,11 @@ class Search:
             if done & needed == needed and state == self.final:
                 return "order"
             following = self._following(deeds, before, done, state)
-            open_ += reversed(following)
+            found += len(following)
+            for number, (after, led_to) in enumerate(following):
+                certain = (after & needed).bit_count()
+                guessed = after.bit_count() - certain
+                heappush(open_, (-certain, guessed, number - found, after, led_to))
         return "none"
 
     def _following(

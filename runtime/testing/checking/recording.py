@@ -1,7 +1,7 @@
 """A client that writes down what it asks and what it is told."""
 
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from perdure.actors.app import App
 from perdure.actors.errors import (
@@ -29,7 +29,8 @@ from perdure.runtime.client.gateway import Check, Gateway, Until
 from perdure.runtime.clock import Clock, IdSource
 from perdure.runtime.engine.bookkeeper import Answer
 
-from .history import History, Kind, Operation
+from .history import History
+from .operation import Kind, Operation
 
 T = TypeVar("T")
 
@@ -70,23 +71,34 @@ class RecordingGateway:
             self._client, kind, target, name, payload, request_id, self._history.moment(),
             outside=self._outside, due=due,
         )  # fmt: skip
-        self._history.operations.append(operation)
+        self._history.asked(operation)
         return operation
 
-    async def _told(self, operation: Operation, answer: Coroutine[Any, Any, T]) -> T:
+    async def _told(
+        self,
+        operation: Operation,
+        answer: Coroutine[Any, Any, T],
+        keep: Callable[[Operation, T], None] | None = None,
+    ) -> T:
         try:
             value = await answer
         except REFUSALS as refusal:
-            operation.answer = "refused"
             operation.failure = type(refusal).__name__, str(refusal)
-            operation.answered = self._history.moment()
+            self._ended(operation, "refused")
             raise
         except Exception as unknown:
             operation.failure = type(unknown).__name__, str(unknown)
+            self._history.told(operation)
             raise
-        operation.answer = "done"
-        operation.answered = self._history.moment()
+        if keep is not None:
+            keep(operation, value)
+        self._ended(operation, "done")
         return value
+
+    def _ended(self, operation: Operation, answer: Literal["done", "refused"]) -> None:
+        operation.answer = answer
+        operation.answered = self._history.moment()
+        self._history.told(operation)
 
     async def start(
         self,
@@ -117,12 +129,7 @@ class RecordingGateway:
         """Send an operation and wait for its outcome."""
         target = message.target
         asked = self._asks("call", target, event.operation, event.input, event.request_id)
-        answer = await self._told(asked, self._inner.call(message, event))
-        if isinstance(answer, EntityOperationFailed):
-            asked.failure = answer.failure.type, answer.failure.message
-        else:
-            asked.result = answer.output
-        return answer
+        return await self._told(asked, self._inner.call(message, event), _keep_answer)
 
     async def read(self, read: Callable[[Store], T]) -> T:
         """Read from the store."""
@@ -131,9 +138,7 @@ class RecordingGateway:
     async def watch(self, instance_id: str, until: Until) -> InstanceRow:
         """Wait for an instance to get somewhere."""
         asked = self._asks("status", instance_id)
-        row = await self._told(asked, self._inner.watch(instance_id, until))
-        asked.id, asked.status, asked.result = row.execution_id, row.status.name, row.output
-        return row
+        return await self._told(asked, self._inner.watch(instance_id, until), _keep_row)
 
     async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
         """Look until there is something to see."""
@@ -149,10 +154,20 @@ class RecordingGateway:
         purged = await self._inner.purge(ids)
         gone = set(purged.gone)
         for operation in asked:
-            operation.answer = "done" if operation.target in gone else "refused"
-            operation.answered = self._history.moment()
+            self._ended(operation, "done" if operation.target in gone else "refused")
         return purged
 
     async def mend(self, instance_id: str) -> None:
         """Let a parked actor try again."""
         await self._told(self._asks("mend", instance_id), self._inner.mend(instance_id))
+
+
+def _keep_answer(asked: Operation, answer: Answer) -> None:
+    if isinstance(answer, EntityOperationFailed):
+        asked.failure = answer.failure.type, answer.failure.message
+    else:
+        asked.result = answer.output
+
+
+def _keep_row(asked: Operation, row: InstanceRow) -> None:
+    asked.id, asked.status, asked.result = row.execution_id, row.status.name, row.output
