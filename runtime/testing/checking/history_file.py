@@ -82,7 +82,8 @@ def read_history_file(path: str | os.PathLike[str]) -> list[Operation]:
 
 def _take(operations: list[Operation], row: dict[str, Any]) -> None:
     if "told" in row:
-        operation = operations[row.pop("told")]
+        number: int = row.pop("told")
+        operation = operations[number]
         answered = operation_from({**asdict(operation), **row})
         for name in TOLD_LATER:
             setattr(operation, name, getattr(answered, name))
