@@ -22,7 +22,8 @@ class History:
     operations: list[Operation] = Factory(list[Operation])
     moment: Callable[[], int] = time.monotonic_ns
     """The clock. Monotonic time is one for all processes of a machine, until it starts anew."""
-    _file: HistoryFile | None = None
+    file: HistoryFile | None = None
+    """Where it is written as it grows, if anywhere."""
 
     @classmethod
     def on_file(cls, path: str | os.PathLike[str]) -> "History":
@@ -44,19 +45,19 @@ class History:
 
     def asked(self, operation: Operation) -> None:
         """This will be sent."""
-        if self._file is not None:
-            self._file.asked(operation)
+        if self.file is not None:
+            self.file.asked(operation)
         self.operations.append(operation)
 
     def told(self, operation: Operation) -> None:
         """This has been answered, or has failed."""
-        if self._file is not None:
-            self._file.told(operation)
+        if self.file is not None:
+            self.file.told(operation)
 
     def close(self) -> None:
         """End the file, if there is one; a process that dies need not."""
-        if self._file is not None:
-            self._file.close()
+        if self.file is not None:
+            self.file.close()
 
     def write(self) -> bytes:
         """As JSON, one operation per line: what several processes wrote can be concatenated."""
