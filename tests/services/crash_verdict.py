@@ -1,62 +1,123 @@
-"""What a store has to hold after deaths, by the notes that the dead have left."""
+"""What a store holds after deaths, against what the dead were told, by the history checker.
 
+Beside it a count by name, which knows nothing of the checker: what was lost, doubled, made up.
+"""
+
+import shutil
+import tempfile
 from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
-ALL_BALANCES = 6_000
+import orjson
+from attrs import define, field
 
-Became = dict[str, Any]
-"""What `finish` of tests/crash/workload.py prints."""
+from crash_app import ACCOUNTS, BALANCE, BY_CLIENTS, LAST, app
+from perdure import Status
+from perdure.persistence.opening import open_store
+from perdure.persistence.records import Whole
+from perdure.testing.checking import Evidence, History, check_history
 
-
-class Notes:
-    """What was tried and what was acknowledged."""
-
-    def __init__(self, path: Path) -> None:
-        # The last line may be cut short by a kill, and another process may have gone on behind it.
-        lines = [line.split() for line in path.read_text().splitlines()]
-        self._lines = [line for line in lines if len(line) == len(("word", "kind", "name"))]
-
-    def of(self, word: str, kind: str) -> list[str]:
-        """The names that were noted with that word."""
-        return [line[2] for line in self._lines if line[:2] == [word, kind]]
-
-    @property
-    def acknowledged(self) -> int:
-        """How many requests were answered."""
-        return sum(line[0] == "ack" for line in self._lines)
-
-    @property
-    def unknown(self) -> int:
-        """How many requests the store failed."""
-        return sum(line[0] == "unknown" for line in self._lines)
+JUDGED_PER_UNDECIDED_MIN = 100
+"""With more that is left open than that a verdict would say too little."""
 
 
-def problems(notes: Notes, became: Became) -> list[str]:
+@define
+class Judgement:
+    """What was found."""
+
+    problems: list[str] = field(factory=list[str])
+    judged: int = 0
+    """Requests that were held against the store, and decided."""
+    undecided: list[str] = field(factory=list[str])
+    acknowledged: int = 0
+    unknown: int = 0
+    """Requests of which nobody was told whether they happened."""
+    instances: int = 0
+
+
+def judge(url: str, lives: Iterable[Path], *, finished: bool) -> Judgement:
+    """Hold a store that nobody runs against the histories of all its lives.
+
+    Once everything has been let come to its end it is `finished`, and more can be said.
+    """
+    history = History.of_files(lives)
+    with looked_at(url) as place, closing(open_store(place)) as store:
+        evidence = Evidence.of(app, history, store, at_rest=finished, by_clients=BY_CLIENTS)
+        verdict = check_history(evidence)
+        wholes = [*evidence.wholes.values()]
+    answers = Counter(operation.answer for operation in history.operations)
+    judgement = Judgement(
+        [*map(str, verdict.violations), *(counted(history, wholes) if finished else ())],
+        verdict.judged,
+        verdict.undecided,
+        answers["done"],
+        answers["unknown"],
+        sum(whole.instance is not None for whole in wholes),
+    )
+    if len(verdict.undecided) * JUDGED_PER_UNDECIDED_MIN > verdict.judged:
+        judgement.problems.append(f"only {verdict.judged} were decided, not {verdict.undecided}")
+    return judgement
+
+
+@contextmanager
+def looked_at(url: str) -> Iterator[str]:
+    """Give a copy of a file: whoever opens the file itself tidies up what the dead have left."""
+    if not url.startswith("sqlite:///"):
+        yield url
+        return
+    source = Path(url.removeprefix("sqlite:///"))
+    with tempfile.TemporaryDirectory(prefix="perdure-judged-") as folder:
+        for path in (source, Path(f"{source}-wal")):
+            if path.exists():
+                shutil.copy(path, folder)
+        yield f"sqlite:///{folder}/{source.name}"
+
+
+# The count by name
+
+
+def counted(history: History, wholes: list[Whole]) -> list[str]:
     """Everything acknowledged that is missing, all that happened twice, all that was made up."""
-    names = [name for name in became["instances"] if not name.startswith("listener")]
-    parents = [name for name in names if not name.endswith("-child")]
+    rows = [whole.instance for whole in wholes if whole.instance is not None]
+    told = [row for row in rows if row.id.startswith(("listener", "diary"))]
+    names = [row.id for row in rows if row not in told]
+    words = [str(word) for row in told for word in orjson.loads(row.output or "[]")]
+    states = {w.id: orjson.loads(w.entity.state or "{}") for w in wholes if w.entity is not None}
+    boxes = [state for name, state in states.items() if name.startswith("@box@")]
+    entries = [str(entry) for box in boxes for entry in box["entries"]]
+    ran = [name for name in states["@ran@ran"]["entries"] if name != LAST]
     found = [
-        *_compared(notes, "word", became["words"]),
-        *_compared(notes, "entry", became["entries"]),
-        *_compared(notes, "start", parents),
+        *_compared(history, "event", words),
+        *_compared(history, "put", entries),
+        *_compared(history, "start", [row.id for row in rows if "-child" not in row.id]),
     ]
-    if became["not completed"]:
-        found.append(f"not completed: {became['not completed']}")
-    if became["recorded twice"]:
-        found.append(f"{became['recorded twice']} results are recorded twice")
-    if sum(became["balances"]) != ALL_BALANCES:
-        found.append(f"money came or went: {became['balances']}")
-    if sorted(became["ran"]) != sorted(names):
-        found.append("not every instance has run once")
-    return found
+    if unended := [row.id for row in rows if row.status is not Status.COMPLETED]:
+        found.append(f"not completed: {unended}")
+    if sorted(ran) != sorted(names):
+        found.append(f"not every instance has run once: {Counter(ran) - Counter(names)}")
+    return found + _money([states.get(f"@account@{n}", {}) for n in range(ACCOUNTS)])
 
 
-def _compared(notes: Notes, kind: str, happened: list[str]) -> list[str]:
+def _money(accounts: list[dict[str, int]]) -> list[str]:
+    balances = [account.get("balance", BALANCE) for account in accounts]
+    clashes = sum(account.get("clashes", 0) for account in accounts)
+    found = [f"money came or went: {balances}"] if sum(balances) != ACCOUNTS * BALANCE else []
+    return [*found, *([f"{clashes} were inside without a lock"] if clashes else [])]
+
+
+def _compared(history: History, kind: str, happened: list[str]) -> list[str]:
+    asked: dict[str, bool] = {}
+    for told in history.operations:
+        if kind in {told.kind, told.name} and told.answer != "refused":
+            name = told.target if kind == "start" else str(orjson.loads(told.input or "null"))
+            asked[name] = asked.get(name, False) or told.answer == "done"
     times = Counter(happened)
-    lost = sorted(set(notes.of("ack", kind)) - times.keys())
-    doubled = sorted(name for name, n in times.items() if n > 1)
-    invented = sorted(times.keys() - set(notes.of("try", kind)))
-    told = {"lost": lost, "happened twice": doubled, "never asked for": invented}
-    return [f"{kind} {what}: {', '.join(names)}" for what, names in told.items() if names]
+    lost = sorted(name for name, done in asked.items() if done and not times[name])
+    said = {
+        "lost": [name for name in lost if name != "stop"],
+        "happened twice": sorted(name for name, n in times.items() if n > 1),
+        "never asked for": sorted(times.keys() - asked.keys()),
+    }
+    return [f"{kind} {what}: {', '.join(names)}" for what, names in said.items() if names]

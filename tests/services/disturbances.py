@@ -12,14 +12,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 
-import orjson
 from attrs import define, field
 
-from crash_verdict import Became, Notes, problems
+from crash_verdict import judge
+from immutable_files import immutable
 
 WORKLOAD = Path(__file__).parents[1] / "crash" / "workload.py"
-FOREVER = 3_600.0
 LONGEST_FINISH = 300.0
+AFTER_ALL_CLOCKS = "200000"
 
 
 @define
@@ -29,39 +29,53 @@ class Figures:
     lives: int = 0
     acknowledged: int = 0
     unknown: int = 0
-    """Requests that the store failed."""
+    """Requests of which nobody was told whether they happened."""
     instances: int = 0
+    judged: int = 0
+    """Requests that the history checker has held against the store, and decided."""
+    undecided: list[str] = field(factory=list[str])
+    """What it could not decide."""
     disturbances: Counter[str] = field(factory=Counter[str])
     problems: list[str] = field(factory=list[str])
 
 
+Child = subprocess.Popen[bytes]
+
+
 @define
 class Victim:
-    """A store in a folder, and the processes that work on it one after another."""
+    """A store, and the processes that work on it one after another."""
 
     folder: Path
     chance: Random
     backend: str = "asyncio"
     figures: Figures = field(factory=Figures)
+    url: str = ""
+    """Of the store; without one it is a file in the folder."""
     _lives: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.url = self.url or f"sqlite:///{self.path}"
 
     @property
     def path(self) -> Path:
         """The store's file."""
         return self.folder / "hub.db"
 
+    @property
+    def histories(self) -> list[Path]:
+        """What its lives have recorded, each in a file of its own."""
+        return sorted(self.folder.glob("*.life"))
+
     def live(self, disturbance: str) -> None:
         """Let a process work, disturb it, and kill it at some moment."""
         self._lives += 1
-        with subprocess.Popen(
-            self._command("load", self._lives),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "PERDURE_TEST_CLOCK": self._clock(disturbance)},
-        ) as child:
+        clock = str(self.chance.randint(-86_400, 86_400)) if disturbance == "clock" else "0"
+        with self._process("load", f"l{self._lives}", clock) as child:
             try:
-                self._begun(child)
-                self._wait(child, 0.0, 0.8)
+                if disturbance != "early":
+                    self._begun(child)
+                    self._wait(child, 0.0, 0.8)
                 DISTURBANCES[disturbance](self, child)
                 self._wait(child, 0.0, 0.8)
             finally:
@@ -73,53 +87,54 @@ class Victim:
             told = said.decode(errors="replace")[-2_000:]
             self.figures.problems.append(f"it ended by itself ({disturbance}): {told}")
 
-    def finish(self) -> Became:
-        """Let everything come to its end, and judge it."""
-        command = self._command("finish", 0)
+    def finish(self) -> Figures:
+        """Judge what the dead have left, let everything come to its end, and judge that too."""
+        left = judge(self.url, self.histories, finished=False)
+        self.figures.problems += [f"as the dead left it: {text}" for text in left.problems]
         # Later than all clocks before it, so that every timer is due.
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            check=False,
-            timeout=LONGEST_FINISH,
-            env={**os.environ, "PERDURE_TEST_CLOCK": "200000"},
-        )
-        if done.returncode != 0:
-            told = done.stderr.decode(errors="replace")[-2_000:]
+        with self._process("finish", "end", AFTER_ALL_CLOCKS) as child:
+            _, said = child.communicate(timeout=LONGEST_FINISH)
+        if child.returncode != 0:
+            told = said.decode(errors="replace")[-2_000:]
             self.figures.problems.append(f"it could not finish: {told}")
-            return {}
-        became: Became = orjson.loads(done.stdout)
-        notes = Notes(self.folder / "notes")
-        self.figures.acknowledged += notes.acknowledged
-        self.figures.unknown += notes.unknown
-        self.figures.instances += len(became["instances"])
-        self.figures.problems += problems(notes, became)
-        return became
+            return self.figures
+        found = judge(self.url, self.histories, finished=True)
+        self.figures.problems += found.problems
+        self.figures.acknowledged += found.acknowledged
+        self.figures.unknown += found.unknown
+        self.figures.instances += found.instances
+        self.figures.judged += left.judged + found.judged
+        self.figures.undecided += [*left.undecided, *found.undecided]
+        return self.figures
 
-    def _command(self, task: str, seed: int) -> list[str]:
-        place = [f"sqlite:///{self.path}", str(self.folder / "notes")]
-        words = [task, *place, self.backend, str(seed), str(FOREVER)]
-        return [sys.executable, str(WORKLOAD), *words]
+    def _process(self, task: str, life: str, clock: str) -> Child:
+        history = str(self.folder / f"{life}.life")
+        return subprocess.Popen(
+            [sys.executable, str(WORKLOAD), task, self.url, history, self.backend, life],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PERDURE_TEST_CLOCK": clock},
+        )
 
-    def _clock(self, disturbance: str) -> str:
-        """How many seconds its clock is off."""
-        return str(self.chance.randint(-86_400, 86_400)) if disturbance == "clock" else "0"
-
-    def _begun(self, child: subprocess.Popen[bytes]) -> None:
+    def _begun(self, child: Child) -> None:
         """Wait until it works; it says so."""
         assert child.stdout is not None
         child.stdout.readline()
 
-    def _wait(self, child: subprocess.Popen[bytes], shortest: float, longest: float) -> None:
+    def _wait(self, child: Child, shortest: float, longest: float) -> None:
         with suppress(subprocess.TimeoutExpired):
             child.wait(self.chance.uniform(shortest, longest))
 
     # What is done
 
-    def kill(self, child: subprocess.Popen[bytes]) -> None:
+    def kill(self, child: Child) -> None:
         """Nothing more than what every life ends with."""
 
-    def stop(self, child: subprocess.Popen[bytes]) -> None:
+    def early(self, child: Child) -> None:
+        """Let it die while it starts and recovers."""
+        self._wait(child, 0.4, 1.0)
+
+    def stop(self, child: Child) -> None:
         """Let it stand still a few times."""
         for _ in range(self.chance.randint(1, 4)):
             child.send_signal(signal.SIGSTOP)
@@ -127,10 +142,23 @@ class Victim:
             child.send_signal(signal.SIGCONT)
             self._wait(child, 0.02, 0.3)
 
-    def full(self, child: subprocess.Popen[bytes]) -> None:
+    def full(self, child: Child) -> None:
         """Let no file grow beyond what the store's log has now, and then again."""
         log = Path(f"{self.path}-wal")
         size = max(self.path.stat().st_size, log.stat().st_size if log.exists() else 0)
+        self._limited(child, size)
+
+    def read_only(self, child: Child) -> None:
+        """Let no byte of the store change, as in a file system that went read-only."""
+        files = [self.path, Path(f"{self.path}-wal")]
+        with immutable([path for path in files if path.exists()]) as done:
+            if done:
+                self._wait(child, 0.1, 1.0)
+        if not done:
+            self._limited(child, 0)
+        self._wait(child, 0.3, 1.0)
+
+    def _limited(self, child: Child, size: int) -> None:
         resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
         self._wait(child, 0.1, 1.0)
         unlimited = resource.RLIM_INFINITY, resource.RLIM_INFINITY
@@ -138,21 +166,23 @@ class Victim:
             resource.prlimit(child.pid, resource.RLIMIT_FSIZE, unlimited)
         self._wait(child, 0.3, 1.0)
 
-    def locked(self, child: subprocess.Popen[bytes]) -> None:
+    def locked(self, child: Child) -> None:
         """Hold the file locked, as a tool that somebody has left open."""
         with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as tool:
             with suppress(sqlite3.OperationalError):
                 tool.execute("BEGIN IMMEDIATE")
             self._wait(child, 0.2, 1.5)
 
-    def clock(self, child: subprocess.Popen[bytes]) -> None:
+    def clock(self, child: Child) -> None:
         """Its clock is off by hours, forwards or backwards, from its start."""
 
 
-DISTURBANCES: dict[str, Callable[[Victim, subprocess.Popen[bytes]], None]] = {
+DISTURBANCES: dict[str, Callable[[Victim, Child], None]] = {
     "kill": Victim.kill,
+    "early": Victim.early,
     "stop": Victim.stop,
     "full": Victim.full,
+    "read-only": Victim.read_only,
     "locked": Victim.locked,
     "clock": Victim.clock,
 }

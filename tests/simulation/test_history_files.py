@@ -40,6 +40,12 @@ async def diary(ctx: OrchestrationContext) -> list[str]:
 
 
 @app.orchestration
+async def again(ctx: OrchestrationContext, times: int) -> None:
+    if times:
+        ctx.continue_as_new(times - 1)
+
+
+@app.orchestration
 async def adding(ctx: OrchestrationContext) -> None:
     await ctx.entity(Tally, "t").call(Tally.add, 1)
 
@@ -175,3 +181,16 @@ async def test_lost_and_doubled_events_are_seen(tmp_path: Path, times: int, said
     found = verdict(tmp_path / "life", changed, "diary")
     assert [violation.about for violation in found.violations] == ["d"]
     assert said in found.violations[0].text
+
+
+async def test_continuing_as_new_is_no_loss(tmp_path: Path) -> None:
+    store, history = MemoryStore(), History.on_file(tmp_path / "life")
+    async with Runtime(app, store) as runtime:
+        client = recorded(runtime.client, history, "one")
+        await (await client.start_new(again, 2, instance_id="a")).result()
+    history.close()
+    found = verdict(tmp_path / "life", store)
+    assert found.holds, str(found)
+    assert found.judged == 2
+    store.purge(["a"])
+    assert not verdict(tmp_path / "life", store).holds
