@@ -1,7 +1,7 @@
 """An hour of deaths: `make soak`, or `python tests/crash/soak.py MINUTES [SEED]`.
 
 Rounds of a few lives each: a process works on a store until it is disturbed and killed. After each
-round everything is let come to its end, and held against what the dead were told.
+round the history checker judges what the dead have left, and once more when all has ended.
 """
 
 import sys
@@ -37,8 +37,9 @@ def told(figures: Figures) -> str:
     done = ", ".join(f"{count} {name}" for name, count in sorted(figures.disturbances.items()))
     return (
         f"{figures.lives} lives ({done}), {figures.instances} instances, "
-        f"{figures.acknowledged} requests acknowledged, {figures.unknown} failed by the store, "
-        f"{len(figures.problems)} problems"
+        f"{figures.acknowledged} requests acknowledged, {figures.unknown} of unknown outcome, "
+        f"{figures.judged} verdicts of the history checker, {len(figures.undecided)} entities "
+        f"undecided, {len(figures.problems)} problems"
     )
 
 

@@ -6,7 +6,7 @@ Beside it a count by name, which knows nothing of the checker: what was lost, do
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def judge(url: str, lives: Iterable[Path], *, finished: bool) -> Judgement:
 
 
 @contextmanager
-def looked_at(url: str) -> Iterator[str]:
+def looked_at(url: str) -> Generator[str, None, None]:
     """Give a copy of a file: whoever opens the file itself tidies up what the dead have left."""
     if not url.startswith("sqlite:///"):
         yield url

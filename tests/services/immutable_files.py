@@ -3,7 +3,7 @@
 import fcntl
 import os
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ GET_FLAGS, SET_FLAGS, IMMUTABLE = 0x80086601, 0x40086602, 0x10
 
 
 @contextmanager
-def immutable(paths: Iterable[Path]) -> Iterator[bool]:
+def immutable(paths: Iterable[Path]) -> Generator[bool, None, None]:
     """Let every write to these fail, with `EPERM`; gives False where that cannot be."""
     with ExitStack() as stack:
         try:
