@@ -13,6 +13,7 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[1] / "services"))
 
 from disturbances import DISTURBANCES, Figures, Victim
+from small_disk import small_disk
 
 LIVES_PER_ROUND = 8
 
@@ -23,8 +24,12 @@ def soak(minutes: float, seed: int) -> Figures:
     while time.monotonic() - began < minutes * 60 and not total.problems:
         rounds += 1
         chance = Random(f"{seed}.{rounds}")  # noqa: S311 - not for secrets
-        with tempfile.TemporaryDirectory(prefix="perdure-soak-") as folder:
-            victim = Victim(Path(folder), chance, chance.choice(("asyncio", "trio")), total)
+        with (
+            tempfile.TemporaryDirectory(prefix="perdure-soak-") as folder,
+            small_disk(Path(folder)) as disk,
+        ):
+            backend, place = chance.choice(("asyncio", "trio")), chance.choice((disk, None))
+            victim = Victim(Path(folder), chance, backend, total, disk=place)
             for _ in range(LIVES_PER_ROUND):
                 victim.live(chance.choice([*DISTURBANCES]))
             victim.finish()

@@ -85,10 +85,7 @@ async def chain(ctx: OrchestrationContext) -> int:
 async def fan_out(ctx: OrchestrationContext) -> int:
     mark(ctx)
     parts = [ctx.call_activity(echo, number) for number in range(8)]
-    parts += [
-        ctx.call_sub_orchestrator(chain, instance_id=f"{ctx.instance_id}-child{number}")
-        for number in range(1)
-    ]
+    parts.append(ctx.call_sub_orchestrator(chain, instance_id=f"{ctx.instance_id}-child"))
     return sum(await ctx.task_all(parts))
 
 

@@ -16,6 +16,7 @@ from attrs import define, field
 
 from crash_verdict import judge
 from immutable_files import immutable
+from small_disk import filled, is_small
 
 WORKLOAD = Path(__file__).parents[1] / "crash" / "workload.py"
 LONGEST_FINISH = 300.0
@@ -51,7 +52,9 @@ class Victim:
     backend: str = "asyncio"
     figures: Figures = field(factory=Figures)
     url: str = ""
-    """Of the store; without one it is a file in the folder."""
+    """Of the store; without one it is a file."""
+    disk: Path | None = None
+    """Where that lies, if not in the folder: a small disk really becomes full."""
     _lives: int = 0
 
     def __attrs_post_init__(self) -> None:
@@ -60,7 +63,7 @@ class Victim:
     @property
     def path(self) -> Path:
         """The store's file."""
-        return self.folder / "hub.db"
+        return (self.disk or self.folder) / "hub.db"
 
     @property
     def histories(self) -> list[Path]:
@@ -143,7 +146,13 @@ class Victim:
             self._wait(child, 0.02, 0.3)
 
     def full(self, child: Child) -> None:
-        """Let no file grow beyond what the store's log has now, and then again."""
+        """Leave no room on its disk, and then again."""
+        if is_small(self.path.parent):
+            with filled(self.path.parent):
+                self._wait(child, 0.1, 1.0)
+            self._wait(child, 0.3, 1.0)
+            return
+        # As if there were none: no file may grow beyond what the store's log has now.
         log = Path(f"{self.path}-wal")
         size = max(self.path.stat().st_size, log.stat().st_size if log.exists() else 0)
         self._limited(child, size)
