@@ -1,6 +1,5 @@
 """Damage that is done on purpose to what a killed process has left, each kind found by name."""
 
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -8,12 +7,16 @@ from random import Random
 
 import orjson
 import pytest
+from attrs import evolve
 
-from crash_verdict import judge
+from crash_verdict import judge, looked_at
 from disturbances import Victim
+from perdure.persistence.opening import open_store
+from perdure.persistence.records import EntityRow, Whole
 
-Damage = Callable[[sqlite3.Connection], str]
-"""What is done to a store; returns of whom the checker has to complain."""
+Wholes = dict[str, Whole]
+Damage = Callable[[Wholes], str]
+"""What is done to a store's rows; returns of whom the checker has to complain."""
 
 
 @pytest.fixture(scope="module")
@@ -26,64 +29,56 @@ def dead(tmp_path_factory: pytest.TempPathFactory) -> Victim:
     return victim
 
 
-def start_removed(store: sqlite3.Connection) -> str:
-    (name,) = store.execute("SELECT id FROM instance WHERE id LIKE 'diary%.l1'").fetchone()
-    store.execute("DELETE FROM instance WHERE id = ?", (name,))
-    return str(name)
-
-
-def diary_with_words(store: sqlite3.Connection) -> tuple[str, int]:
-    name, sequence = store.execute(
-        "SELECT instance_id, max(sequence) FROM turn WHERE instance_id LIKE 'diary%'"
-        " AND events LIKE '%EventRaised%' GROUP BY instance_id ORDER BY count(*) DESC"
-    ).fetchone()
-    return str(name), int(sequence)
-
-
-def turn_removed(store: sqlite3.Connection) -> str:
-    name, sequence = diary_with_words(store)
-    store.execute("DELETE FROM turn WHERE instance_id = ? AND sequence = ?", (name, sequence))
+def start_removed(wholes: Wholes) -> str:
+    name = next(name for name in wholes if name.startswith("diary") and name.endswith(".l1"))
+    del wholes[name]
     return name
 
 
-def event_doubled(store: sqlite3.Connection) -> str:
-    name, sequence = diary_with_words(store)
-    store.execute(
-        "INSERT INTO turn (instance_id, sequence, at, events, notes)"
-        " SELECT instance_id, sequence + 1, at, events, notes FROM turn"
-        " WHERE instance_id = ? AND sequence = ?",
-        (name, sequence),
-    )
-    return name
+def fullest_diary(wholes: Wholes) -> Whole:
+    diaries = [whole for name, whole in wholes.items() if name.startswith("diary")]
+    fullest = max(diaries, key=lambda whole: len(whole.turns))
+    assert "EventRaised" in fullest.turns[-1].events
+    return fullest
 
 
-def fullest_box(store: sqlite3.Connection) -> tuple[str, list[str]]:
-    name, state = store.execute(
-        "SELECT id, state FROM entity WHERE id LIKE '@box@l1.%' ORDER BY length(state) DESC"
-    ).fetchone()
-    return str(name), orjson.loads(state)["entries"]
+def turn_removed(wholes: Wholes) -> str:
+    found = fullest_diary(wholes)
+    del found.turns[-1]
+    return found.id
 
 
-def refilled(store: sqlite3.Connection, name: str, entries: list[str]) -> str:
-    state = orjson.dumps({"entries": sorted(entries)}).decode()
-    store.execute("UPDATE entity SET state = ? WHERE id = ?", (state, name))
-    return name
+def event_doubled(wholes: Wholes) -> str:
+    found = fullest_diary(wholes)
+    found.turns.append(evolve(found.turns[-1], sequence=len(found.turns)))
+    return found.id
 
 
-def entity_rolled_back(store: sqlite3.Connection) -> str:
-    name, entries = fullest_box(store)
-    return refilled(store, name, entries[: len(entries) // 2])
+def fullest_box(wholes: Wholes) -> tuple[EntityRow, list[str]]:
+    boxes = [w.entity for n, w in wholes.items() if n.startswith("@box@l1.") and w.entity]
+    fullest = max(boxes, key=lambda row: len(row.state or ""))
+    return fullest, orjson.loads(fullest.state or "")["entries"]
 
 
-def signal_doubled(store: sqlite3.Connection) -> str:
-    name, entries = fullest_box(store)
-    return refilled(store, name, [*entries, entries[0]])
+def refilled(row: EntityRow, entries: list[str]) -> str:
+    row.state = orjson.dumps({"entries": sorted(entries)}).decode()
+    return row.id
 
 
-def entity_removed(store: sqlite3.Connection) -> str:
-    name, _ = fullest_box(store)
-    store.execute("DELETE FROM entity WHERE id = ?", (name,))
-    return name
+def entity_rolled_back(wholes: Wholes) -> str:
+    row, entries = fullest_box(wholes)
+    return refilled(row, entries[: len(entries) // 2])
+
+
+def signal_doubled(wholes: Wholes) -> str:
+    row, entries = fullest_box(wholes)
+    return refilled(row, [*entries, entries[0]])
+
+
+def entity_removed(wholes: Wholes) -> str:
+    row, _ = fullest_box(wholes)
+    del wholes[row.id]
+    return row.id
 
 
 DAMAGES: dict[Damage, str] = {
@@ -99,10 +94,11 @@ DAMAGES: dict[Damage, str] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_each_planted_loss_is_found(dead: Victim, tmp_path: Path, damage: Damage) -> None:
     copy = tmp_path / "hub.db"
-    with closing(sqlite3.connect(dead.path)) as source, closing(sqlite3.connect(copy)) as store:
-        source.backup(store)
-        about = damage(store)
-        store.commit()
+    with looked_at(dead.url) as place, closing(open_store(place)) as store:
+        wholes = {whole.id: whole for whole in store.export()}
+    about = damage(wholes)
+    with closing(open_store(copy)) as store:
+        store.install([*wholes.values()])
     found = judge(f"sqlite:///{copy}", dead.histories, finished=False).problems
     assert [text for text in found if text.startswith(f"{DAMAGES[damage]}: {about}: ")], found
 
