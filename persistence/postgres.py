@@ -20,6 +20,7 @@ from .paging import checked_size, key_of, page_of
 from .postgres_address import read_address
 from .postgres_commit import steps_of
 from .postgres_connections import Step, explained
+from .postgres_ear import PostgresEar
 from .postgres_hub import PostgresHub
 from .postgres_membership import Membership
 from .postgres_ownership import Ownership
@@ -58,6 +59,7 @@ from .records import (
     WorkerRow,
 )
 from .schema import UNFINISHED
+from .sharing import Told
 from .sqlite_file import Durability
 
 _EPOCHS = "SELECT max(epoch) FROM partition WHERE number = ANY(%s::integer[])"
@@ -139,6 +141,9 @@ class PostgresStore:
 
     def queues(self) -> list[Queue]:
         return postgres_errands.queues(self._hub)
+
+    def listen(self, told: Told) -> PostgresEar:
+        return PostgresEar(self._hub, told)
 
     # The owner's side
 

@@ -199,17 +199,19 @@ def schema_version(link: Link, address: Address) -> int:
 
 
 def written(hint: Hint) -> str:
-    """A hint as text: the partitions of each kind, and marks for members and errands."""
+    """A hint as text: the partitions of each kind, and marks for members, errands and listeners."""
     parts = (hint.come, hint.changed)
     numbers = "|".join(",".join(map(str, part)) for part in parts)
     errands = f"{'a' if hint.asked else ''}{'w' if hint.withdrawn else ''}"
-    return f"{numbers}|{'m' if hint.members else ''}|{errands}"
+    marks = f"{errands}{'l' if hint.listening else ''}"
+    return f"{numbers}|{'m' if hint.members else ''}|{marks}"
 
 
 def heard(text: str) -> Hint:
     """The reverse of `written`; what is none is an empty hint."""
-    come, changed, members, errands = [*text.split("|"), "", "", "", ""][:4]
-    return Hint(_numbers(come), _numbers(changed), members == "m", "a" in errands, "w" in errands)
+    come, changed, members, marks = [*text.split("|"), "", "", "", ""][:4]
+    numbers = _numbers(come), _numbers(changed)
+    return Hint(*numbers, members == "m", "a" in marks, "w" in marks, "l" in marks)
 
 
 def _numbers(text: str) -> frozenset[int]:

@@ -248,7 +248,9 @@ class Membership:
         changed = frozenset(number for hint in hints for number in hint.changed)
         asked = any(hint.asked for hint in hints)
         withdrawn = any(hint.withdrawn for hint in hints)
-        if told_of := Hint(come, changed, asked=asked, withdrawn=withdrawn):
+        listening = any(hint.listening for hint in hints)
+        marks = {"asked": asked, "withdrawn": withdrawn, "listening": listening}
+        if told_of := Hint(come, changed, **marks):
             told(told_of)
         return any(hint.members for hint in hints)
 

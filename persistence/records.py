@@ -218,9 +218,16 @@ class Hint:
     """Whether errands wait to be taken."""
     withdrawn: bool = False
     """Whether some were withdrawn, which a worker may have taken."""
+    listening: bool = False
+    """Whether a client wants to hear of changes, for a while."""
 
     def __bool__(self) -> bool:
-        return bool(self.come or self.changed or self.members or self.asked or self.withdrawn)
+        told = self.members or self.asked or self.withdrawn or self.listening
+        return bool(self.come or self.changed or told)
+
+
+LISTENING_EVERY = 5.0
+"""A client that wants to hear of changes says so after so many seconds at most."""
 
 
 @define

@@ -81,6 +81,35 @@ class Membership(Protocol):
         ...
 
 
+class Ear(Protocol):
+    """What a client in another process hears of a hub."""
+
+    @property
+    def hears(self) -> bool:
+        """Whether hints of changes come at all, and just now."""
+        ...
+
+    def attend(self) -> None:
+        """Somebody waits: to be said anew every second, as workers tell only those who listen."""
+        ...
+
+    def close(self) -> None:
+        """Hear nothing any more."""
+        ...
+
+
+class Audible(Protocol):
+    """A store that a client can listen to."""
+
+    def partition_of(self, actor_id: str) -> int:
+        """The partition that an orchestration or entity belongs to."""
+        ...
+
+    def listen(self, told: Told) -> Ear:
+        """Call `told` with all hints from now on, on a thread; returns at once."""
+        ...
+
+
 class SharedStore(Store, Protocol):
     """A store that several workers may run."""
 
@@ -129,6 +158,11 @@ class SharedStore(Store, Protocol):
     def workers(self) -> list[WorkerRow]:
         """All workers, by name and id."""
         ...
+
+
+def is_audible(store: object) -> TypeGuard[Audible]:
+    """Whether it can be listened to."""
+    return hasattr(store, "listen")
 
 
 def is_shared(store: Store) -> TypeGuard[SharedStore]:

@@ -13,6 +13,7 @@ from ..clock import SystemClock, new_id
 from ..instruments import Telemetry, checked_telemetry
 from ..lanes import ThreadLane, run_in
 from .gateway import Gateway
+from .hearing import Hearing, hearing_of
 from .store_gateway import StoreGateway
 
 
@@ -33,6 +34,7 @@ class Connection:
         self._telemetry = checked_telemetry(telemetry)
         self._lane: ThreadLane | None = None
         self._opened: Store | None = None
+        self._hearing: Hearing | None = None
         self._gateway: Gateway | None = None
         self._thread = threading.get_ident()
         if not isinstance(store, (str, os.PathLike)) and hasattr(store, "watch"):
@@ -68,7 +70,9 @@ class Connection:
             self._lane.close()
             raise
         app = self._app if self._app is not None else App("client")
-        self._gateway = self._traced(StoreGateway(app, SystemClock(), new_id, store, self._lane))
+        self._hearing = hearing_of(store)
+        gateway = StoreGateway(app, SystemClock(), new_id, store, self._lane, hearing=self._hearing)
+        self._gateway = self._traced(gateway)
 
     def _traced(self, gateway: Gateway) -> Gateway:
         return gateway if self._telemetry is None else self._telemetry.gateway(gateway)
@@ -79,5 +83,7 @@ class Connection:
             return
         self._lane.close()
         self._lane, self._gateway = None, None
+        if self._hearing is not None:
+            self._hearing.close()
         if self._opened is not None:
             self._opened.close()

@@ -39,6 +39,7 @@ from ..engine.bookkeeper import Answer
 from ..engine.restore import message as message_of
 from ..lanes import Lane, run_in, run_to_end
 from .gateway import Check, Until
+from .hearing import Hearing
 
 T = TypeVar("T")
 
@@ -46,6 +47,8 @@ Post = Callable[[Sequence[MessageRow], Sequence[Start]], Awaitable[None]]
 """Puts messages into the inbox, and begins instances."""
 
 POLL_SHORTEST, POLL_LONGEST = 0.005, 0.1
+UNHEARD_SHORTEST, UNHEARD_LONGEST = 0.02, 1.0
+"""So many seconds pass between two looks where hints come, and none does."""
 
 OWNER_PATIENCE = 5.0
 """So many seconds a running owner has, even a busy one, to act upon a message of ours."""
@@ -62,12 +65,15 @@ class StoreGateway:
         store: Store,
         lane: Lane,
         post: Post | None = None,
+        hearing: Hearing | None = None,
     ) -> None:
         self.app = app
         self.clock = clock
         self.new_id = new_id
         self._store = store
         self._lane = lane
+        self._hearing = hearing
+        self._seen, self._seen_at = -1, 0
         self._post = post if post is not None else self._post_at_once
 
     async def start(
@@ -123,7 +129,7 @@ class StoreGateway:
     async def call(self, message: Message, event: EntityOperationCalled) -> Answer:
         """Send an operation and poll for its outcome."""
         await self.send(message, None)
-        text = await self._poll(lambda store: store.take_reply(event.request_id))
+        text = await self._poll(message.target, lambda store: store.take_reply(event.request_id))
         answer = read_event(text)
         if isinstance(answer, (EntityOperationCompleted, EntityOperationFailed)):
             return answer
@@ -142,25 +148,48 @@ class StoreGateway:
                 raise InstanceNotFoundError(instance_id)
             return row if until(row) else None
 
-        return await self._poll(look)
+        return await self._poll(instance_id, look)
 
     async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
         """Look now, and whenever the store has changed, until there is something."""
-        return await self._poll(look)
+        return await self._poll(instance_id, look)
 
-    async def _poll(self, look: Callable[[Store], T | None]) -> T:
-        pause, version = POLL_SHORTEST, -1
-        never = Bell()
+    async def _poll(self, target: str, look: Callable[[Store], T | None]) -> T:
+        if self._hearing is None:
+            return await self._look_until(Bell(), look)
+        with self._hearing.waiting(target) as bell:
+            return await self._look_until(bell, look)
+
+    async def _look_until(self, bell: Bell, look: Callable[[Store], T | None]) -> T:
+        pause, version, rung = POLL_SHORTEST, -1, False
         while True:
-            seen = await self.read(lambda store: store.version())
-            if seen != version:
-                version, pause = seen, POLL_SHORTEST
+            if not rung:
+                rung, version = (seen := await self._version()) != version, seen
+            if rung:
+                pause = POLL_SHORTEST
                 found: Any = await self.read(look)
                 if found is not None:
                     result: T = found
                     return result
-            await self.clock.wait(never, self.clock.now() + round(pause * 1_000_000))
-            pause = min(pause * 1.5, POLL_LONGEST)
+            hearing = self._hearing
+            if hearing is not None:
+                hearing.attend()
+            if hearing is not None and hearing.hears:
+                pause = max(pause, UNHEARD_SHORTEST)
+            until = self.clock.now() + round(pause * 1_000_000)
+            await self.clock.wait(bell, until)
+            rung = hearing is not None and self.clock.now() < until
+            longest = UNHEARD_LONGEST if hearing is not None and hearing.hears else POLL_LONGEST
+            pause = min(pause * 1.5, longest)
+
+    async def _version(self) -> int:
+        """The store's, as of now, or a moment ago where hints come and many wait."""
+        now = self.clock.now()
+        shared = self._hearing is not None and self._hearing.hears
+        if not (shared and now - self._seen_at < UNHEARD_LONGEST * 500_000):
+            self._seen_at = now
+            self._seen = await self.read(lambda store: store.version())
+        return self._seen
 
     async def foresee(self, instance_id: str) -> Status | None:
         """The status of an instance; waits for a termination, but not for a runtime to start."""

@@ -45,7 +45,7 @@ class Holdings:
         self.code = Code()
         """What workers can run."""
         self.accompanied = False
-        """Whether other workers are alive, who may wait for what happens here."""
+        """Whether others may wait for what happens here: other workers, or clients that say so."""
 
     def has(self, actor_id: str) -> bool:
         """Whether this actor runs here."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 
 from ...actors.errors import StoreError
-from ...persistence.records import Hint, Roster
+from ...persistence.records import LISTENING_EVERY, Hint, Roster
 from ...persistence.sharing import Membership
 from ..clock import Bell, Clock
 from ..engine.partition import Partition
@@ -63,6 +63,7 @@ class Shares:
         roster: Roster = await run_in(self._lane, self._membership.beat)
         self.roster = roster
         self._holdings.accompanied = len(roster.alive) > 1
+        self._listened_until = 0
         self._holdings.code.met(roster, self._membership.id)
         if wanted := self._apportionment(roster).wanted():
             await run_in(self._lane, partial(self._membership.claim, wanted))
@@ -82,15 +83,24 @@ class Shares:
                 on_loop(partial(self._porter.hear, hint))
             if self._lookout.cares(hint.changed):
                 on_loop(partial(self._lookout.hear, hint.changed))
+            if hint.listening:
+                on_loop(self._listened)
 
         self._membership.watch(lambda roster: on_loop(partial(self._met, roster)), told)
 
     def _met(self, roster: Roster) -> None:
         self.roster = roster
-        self._holdings.accompanied = len(roster.alive) > 1
+        self._holdings.accompanied = (
+            len(roster.alive) > 1 or self._clock.now() < self._listened_until
+        )
         self._holdings.code.met(roster, self._membership.id)
         self._porter.met(roster)
         self._news.ring()
+
+    def _listened(self) -> None:
+        """A client hears what is told, until it has not said so for a while."""
+        self._listened_until = self._clock.now() + round(3 * LISTENING_EVERY * 1_000_000)
+        self._holdings.accompanied = True
 
     async def run(self) -> None:
         """Keep to an even share, for ever."""

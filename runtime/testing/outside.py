@@ -33,7 +33,7 @@ class OutsideGateway(StoreGateway):
         for reply in self.waits:
             reply.fail(error)
 
-    async def _poll(self, look: Callable[[Store], T | None]) -> T:
+    async def _poll(self, target: str, look: Callable[[Store], T | None]) -> T:
         while True:
             reply: Reply[bool] = Reply()
             self.waits.add(reply)

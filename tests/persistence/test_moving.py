@@ -4,7 +4,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -16,24 +17,28 @@ from perdure.persistence.moving import Advance, Moved, NotEmptyError, move
 from perdure.persistence.opening import open_store, open_unfinished
 from perdure.persistence.records import TimerRow, Whole
 from perdure.persistence.store import Store
+from spare_hubs import SpareHubs
 
 Places = tuple[str, str]
 
 EVERYTHING = Moved(orchestrations=5, entities=2, turns=5, timers=2, messages=6, actors=8)
 
 
-@pytest.fixture(params=["sqlite-sqlite", "sqlite-postgres", "postgres-sqlite"])
-def places(request: pytest.FixtureRequest, tmp_path: Path) -> Places:
+@pytest.fixture(params=["sqlite-sqlite", "sqlite-postgres", "postgres-sqlite", "postgres-postgres"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Places]:
     """Name a store with every kind of row in it, and one that is not there yet."""
-    begin, end = (
-        request.getfixturevalue("hub_url").replace("lease=1", "lease=0.3")
-        if kind == "postgres"
-        else f"sqlite:///{tmp_path / name}.db"
-        for kind, name in zip(request.param.split("-"), ("begin", "end"), strict=True)
-    )
-    with closing(open_store(begin)) as store:
-        fill(store)
-    return begin, end
+    with ExitStack() as stack:
+
+        def place(kind: str, name: str) -> str:
+            if kind == "sqlite":
+                return f"sqlite:///{tmp_path / name}.db"
+            spare: SpareHubs = request.getfixturevalue("spare_hubs")
+            return stack.enter_context(spare.one()).replace("lease=1", "lease=0.3")
+
+        begin, end = map(place, request.param.split("-"), ("begin", "end"))
+        with closing(open_store(begin)) as store:
+            fill(store)
+        yield begin, end
 
 
 def fill(store: Store) -> None:
