@@ -12,6 +12,7 @@ from perdure.runtime.client.views import (
     EntityState,
     HistoryEvent,
     InstanceStatus,
+    QueueStatus,
     Waiting,
     WorkerStatus,
 )
@@ -95,6 +96,18 @@ def entity_state(document: Any) -> EntityState:
         True,
         document.get("state"),
         None,
+    )
+
+
+def queue_status(document: Any) -> QueueStatus:
+    """The queue of a shared activity."""
+    waited = document["waitedSeconds"]
+    return QueueStatus(
+        document["activity"],
+        document["waiting"],
+        document["taken"],
+        None if waited is None else timedelta(seconds=waited),
+        document["workers"],
     )
 
 

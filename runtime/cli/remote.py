@@ -19,12 +19,13 @@ from perdure.runtime.client.views import (
     EntityState,
     InstancePage,
     InstanceStatus,
+    QueueStatus,
     WorkerStatus,
 )
 
 from .documents import UNKNOWN_TIME, timestamp
 from .ending import CONFLICT, FAILED, NOT_FOUND, USAGE, CommandError
-from .received import entity_state, history_events, instance_status, worker_status
+from .received import entity_state, history_events, instance_status, queue_status, worker_status
 from .target import Filters, NotOverHttpError, Order, Purged, Target
 
 _SHOW = "tags,version,failureDetails"
@@ -93,6 +94,14 @@ class HttpTarget:
             raise NotOverHttpError("list workers there")
         self._check(answer)
         return [worker_status(document) for document in answer.json()]
+
+    async def queues(self) -> list[QueueStatus]:
+        """What waits in the hub of the service; an older one has no such thing."""
+        answer = await self._send("GET", "/queues")
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return []
+        self._check(answer)
+        return [queue_status(document) for document in answer.json()]
 
     async def owner(self) -> str | None:
         """The API does not tell."""

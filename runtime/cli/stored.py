@@ -18,6 +18,7 @@ from perdure.runtime.client.views import (
     EntityState,
     InstancePage,
     InstanceStatus,
+    QueueStatus,
     WorkerStatus,
 )
 
@@ -54,6 +55,10 @@ class StoreTarget:
     async def workers(self) -> list[WorkerStatus]:
         """Who shares a hub in PostgreSQL."""
         return await self._client.workers()
+
+    async def queues(self) -> list[QueueStatus]:
+        """What waits in a hub in PostgreSQL."""
+        return await self._client.queues()
 
     async def owner(self) -> str | None:
         """Who holds the lock of a file."""

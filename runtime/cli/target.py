@@ -13,6 +13,7 @@ from perdure.runtime.client.views import (
     EntityState,
     InstancePage,
     InstanceStatus,
+    QueueStatus,
     WorkerStatus,
 )
 
@@ -78,6 +79,10 @@ class Target(Protocol):
 
     async def workers(self) -> list[WorkerStatus]:
         """Who shares the hub; nobody where one runtime owns the store."""
+        ...
+
+    async def queues(self) -> list[QueueStatus]:
+        """The shared activities that wait or run there."""
         ...
 
     async def owner(self) -> str | None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from perdure.runtime.client.status_document import worker_document
+from perdure.runtime.client.status_document import queue_document, worker_document
 
-from .printing import table
+from .printing import Printer, table
 from .session import Session
 from .target import Target
 
@@ -14,16 +14,36 @@ async def workers(session: Session) -> None:
     printer = session.printer
     async with session.target() as target:
         found = await _found(target)
+        queues = [queue_document(queue) for queue in await target.queues()]
         absence = await target.absence()
     if printer.as_json:
-        for document in found:
+        for document in (*found, *queues):
             printer.document(document)
-    elif found:
-        printer.show(table("WORKER", "PARTITIONS", "LAG", "SILENT", "LEASE", rows=map(_row, found)))
+    else:
+        _show(printer, found, queues)
     if absence is not None:
         printer.remark(absence)
     elif not found:
         printer.remark(f"{target.place} tells of no workers: its hub is owned by one runtime")
+
+
+def _show(printer: Printer, found: list[dict[str, Any]], queues: list[dict[str, Any]]) -> None:
+    if found:
+        printer.show(table("WORKER", "PARTITIONS", "LAG", "SILENT", "LEASE", rows=map(_row, found)))
+    if queues:
+        heads = ("SHARED ACTIVITY", "WAITING", "TAKEN", "OLDEST", "WORKERS")
+        printer.show(table(*heads, rows=map(_queue_row, queues)))
+
+
+def _queue_row(queue: dict[str, Any]) -> list[str]:
+    workers: list[str] = queue["workers"]
+    return [
+        queue["activity"],
+        str(queue["waiting"]),
+        str(queue["taken"]),
+        _seconds(queue["waitedSeconds"]),
+        str(len(workers)) if workers else "none has it",
+    ]
 
 
 async def _found(target: Target) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ...actors.status import Status
-from .views import InstanceStatus, WorkerStatus
+from .views import InstanceStatus, QueueStatus, WorkerStatus
 
 JSON = "application/json"
 
@@ -45,6 +45,17 @@ def worker_document(worker: WorkerStatus) -> dict[str, Any]:
         "silentSeconds": worker.silent_for.total_seconds(),
         "leaseSeconds": left,
         "lag": worker.lag,
+    }
+
+
+def queue_document(queue: QueueStatus) -> dict[str, Any]:
+    """What `GET /queues` answers of one shared activity."""
+    return {
+        "activity": queue.name,
+        "waiting": queue.waiting,
+        "taken": queue.taken,
+        "waitedSeconds": None if queue.waited is None else queue.waited.total_seconds(),
+        "workers": queue.workers,
     }
 
 

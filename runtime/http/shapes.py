@@ -160,6 +160,17 @@ WORKER = _named(
     ),
 )
 
+QUEUE = _named(
+    "Queue",
+    _object(
+        activity=TEXT,
+        waiting=COUNT,
+        taken=COUNT,
+        waitedSeconds=_or_null("number"),
+        workers=_list(TEXT),
+    ),
+)
+
 ORDER = _named(
     "Start",
     _object(
@@ -208,6 +219,7 @@ PURGED = Shape("How many instances are deleted.", _object(instancesDeleted=COUNT
 STATE = Shape("The state.", ANYTHING)
 ENTITY_LIST = Shape("A page of entities.", _list(ENTITY), optional_headers=MORE)
 WORKER_LIST = Shape("All workers, by name and id.", _list(WORKER))
+QUEUE_LIST = Shape("The shared activities that wait or run, by name.", _list(QUEUE))
 COUNTS = Shape(
     "How many there are.",
     _object(total=COUNT, runtimeStatus=_object(**{s.label: COUNT for s in Status})),

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 from attrs import define
 
+from perdure import QueueStatus
 from perdure.cli.program import program
+from perdure.runtime.client.status_document import queue_document
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
 PERDURE = [sys.executable, "-W", "error", "-m", "perdure"]
@@ -116,6 +118,7 @@ def test_shapes_are_those_of_the_page(
         "figures": ["bench", "shop:app", "nothing", "--count", "1"],
     }
     found = {what: [*perdure.json(*command)[0]] for what, command in printed.items()}
+    found["queue"] = [*queue_document(QueueStatus("render", 1, 0, None, []))]
     (status,) = perdure.json("status", "x", "--history")
     assert [*status] == [*SHAPES["instance"], "waitingFor", "historyEvents"]
     found["event"] = [*status["historyEvents"][0]]

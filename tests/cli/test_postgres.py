@@ -18,7 +18,7 @@ from perdure.http import Keys, management_site
 from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, message
 from perdure.persistence.opening import open_store
 from perdure.persistence.postgres_address import read_address
-from perdure.persistence.records import TimerRow
+from perdure.persistence.records import Commit, Errand, Shared, TimerRow
 from perdure.persistence.sharing import is_shared
 
 CHECKS = ["server", "settings", "transactions", "schema", "contents",
@@ -100,6 +100,20 @@ def test_workers_are_listed_with_their_partitions(perdure: Any, running: Runtime
     assert f"pid {os.getpid()}" in worker["name"]
     shown = perdure("workers").splitlines()[2]
     assert "0-31" in shown
+
+
+def test_shared_activities_are_listed_below_the_workers(perdure: Any, empty: str) -> None:
+    with closing(open_store(empty)) as store:
+        assert is_shared(store)
+        asked = Errand(store.partition_of("i"), 9, "i", "e", 1, 1, "render", 0)
+        store.commit(Commit(0, shared=Shared({}, errands=[asked])))
+    (queue,) = perdure.json("workers")
+    assert queue.pop("waitedSeconds") > 0
+    assert queue == {"activity": "render", "waiting": 1, "taken": 0, "workers": []}
+    head, _, row = perdure("workers").splitlines()
+    assert head.startswith("SHARED ACTIVITY")
+    assert row.startswith("render")
+    assert row.rstrip().endswith("none has it")
 
 
 def test_a_killed_worker_has_an_ended_lease(perdure: Any, empty: str) -> None:

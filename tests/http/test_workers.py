@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -10,6 +10,8 @@ import pytest
 
 from perdure import App, Client, Runtime
 from perdure.http import Keys, management_site
+from perdure.persistence.postgres import PostgresStore
+from perdure.persistence.records import Commit, Errand, Shared
 
 Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
@@ -46,3 +48,18 @@ async def test_who_may_not_look_sees_no_workers(outside: httpx.AsyncClient) -> N
 async def test_a_hub_with_one_owner_has_no_workers(http: httpx.AsyncClient) -> None:
     answer = await http.get("/workers")
     assert (answer.status_code, answer.json()) == (200, [])
+
+
+async def test_shared_activities_are_listed_with_who_has_them(
+    outside: httpx.AsyncClient, hub_url: str
+) -> None:
+    assert (await outside.get("/queues", params={"code": "look"})).json() == []
+    with closing(PostgresStore.at(hub_url)) as store:
+        for number, name in enumerate(("double", "render")):
+            asked = Errand(store.partition_of("i"), 9 + number, "i", "e", 1, 1, name, 2**60)
+            store.commit(Commit(0, shared=Shared({}, errands=[asked])))
+    queues = (await outside.get("/queues", params={"code": "look"})).json()
+    assert [queue["activity"] for queue in queues] == ["double", "render"]
+    assert [len(queue["workers"]) for queue in queues] == [1, 0]
+    for queue in queues:
+        assert (queue["waiting"], queue["taken"], queue["waitedSeconds"]) == (1, 0, None)
