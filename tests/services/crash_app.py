@@ -14,6 +14,8 @@ from perdure import App, OrchestrationContext
 
 ACCOUNTS, BALANCE = 6, 1_000
 WORDS_PER_EXECUTION = 8
+FAR = 8
+"""How many parts a fan has that any worker may run."""
 BY_CLIENTS = ("box", "diary")
 LAST = "the last to run"
 
@@ -68,6 +70,18 @@ async def echo(number: int) -> int:
     return number
 
 
+@app.activity(shared=True)
+async def far(number: int) -> int:
+    for _ in range(200):
+        await anyio.lowlevel.checkpoint()
+    return number
+
+
+@app.activity(shared=True)
+def far_in_a_thread(number: int) -> int:
+    return number
+
+
 def mark(ctx: OrchestrationContext) -> None:
     ctx.entity(Ran, "ran").signal(Ran.note, ctx.instance_id)
 
@@ -87,6 +101,15 @@ async def fan_out(ctx: OrchestrationContext) -> int:
     parts = [ctx.call_activity(echo, number) for number in range(8)]
     parts.append(ctx.call_sub_orchestrator(chain, instance_id=f"{ctx.instance_id}-child"))
     return sum(await ctx.task_all(parts))
+
+
+@app.orchestration
+async def fan_far(ctx: OrchestrationContext) -> list[int]:
+    """Any worker of a hub runs its parts."""
+    mark(ctx)
+    parts = [ctx.call_activity(far, number) for number in range(FAR - 3)]
+    parts += [ctx.call_activity(far_in_a_thread, number) for number in range(FAR - 3, FAR)]
+    return await ctx.task_all(parts)
 
 
 @app.orchestration

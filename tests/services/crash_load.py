@@ -14,7 +14,7 @@ CALLERS, LISTENERS = 24, 4
 LONGEST_END_SECONDS = 120
 BOXES_PER_LIFE = 6
 OLD_SHARE = 0.5
-KINDS = ("chain", "fan_out", "pause", "transfer", "transfer")
+KINDS = ("chain", "fan_out", "fan_far", "pause", "transfer", "transfer")
 
 Progress = Callable[[], None]
 """Called for every request that was acknowledged."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 from attrs import define, field
 
-from crash_app import ACCOUNTS, BALANCE, BY_CLIENTS, LAST, app
+from crash_app import ACCOUNTS, BALANCE, BY_CLIENTS, FAR, LAST, app
 from perdure import Status
 from perdure.persistence.opening import open_store
 from perdure.persistence.records import Whole
@@ -95,6 +95,9 @@ def counted(history: History, wholes: list[Whole]) -> list[str]:
     ]
     if unended := [row.id for row in rows if row.status is not Status.COMPLETED]:
         found.append(f"not completed: {unended}")
+    far = orjson.dumps([*range(FAR)]).decode()
+    if wrong := [row.id for row in rows if row.name == "fan_far" and row.output != far]:
+        found.append(f"not every part counted once: {wrong}")
     if sorted(ran) != sorted(names):
         found.append(f"not every instance has run once: {Counter(ran) - Counter(names)}")
     return found + _money([states.get(f"@account@{n}", {}) for n in range(ACCOUNTS)])

@@ -63,6 +63,8 @@ async def finish(url: str, path: str) -> None:
         await finished(recorded(runtime.client, history, "end", outside=True))
         # Signals that were sent at the end of an orchestration are there when this is.
         await runtime.client.entity(Ran, "ran").call(Ran.note, LAST)
+        if left := await runtime.client.queues():
+            raise SystemExit(f"shared activities are left: {left}")
 
 
 def main() -> None:
