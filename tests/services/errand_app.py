@@ -82,6 +82,10 @@ def add_activities(app: App, works: Works, worker: str) -> None:
             raise ValueError("not yet")
         return number
 
+    @app.activity(shared=True, timeout=0.3)
+    async def hasty(number: int) -> int:
+        return await slow(number)
+
     @app.activity(shared=True, max_concurrency=2)
     async def narrow(number: int) -> int:
         return await slow(number)

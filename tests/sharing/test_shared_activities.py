@@ -8,6 +8,7 @@ import pytest
 from crew_app import has, id_at
 from errand_app import Works, errands, program, threads_of, workers
 from perdure import Runtime, Status
+from perdure.persistence.postgres_hub import PostgresHub
 from perdure.persistence.store import Store
 
 
@@ -27,6 +28,30 @@ async def test_a_fan_out_goes_to_all_workers(hub: str, works: Works) -> None:
         assert await fan.result(30) == sum(range(30))
         assert works.all_that_came == list(range(30))
         assert errands(hub) == 0
+
+
+async def test_without_notifications_all_workers_look(
+    hub: str, works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PostgresHub, "telling", lambda *_: [])
+    monkeypatch.setattr(PostgresHub, "listen", lambda _: None)
+    async with workers(hub, program(works, "a"), program(works, "b")) as (first, _):
+        fan = await first.client.start_new("fan", 30, instance_id=id_at(first))
+        await works.until_came(30)
+        assert works.came.keys() == {"a", "b"}
+        works.door.set()
+        assert await fan.result(30) == sum(range(30))
+        assert errands(hub) == 0
+
+
+async def test_attempts_are_timed_where_they_run(hub: str, works: Works) -> None:
+    async with workers(hub, program(works, "a"), program(works, "b")) as (first, _):
+        fan = await first.client.start_new("fan", 8, "hasty", instance_id=id_at(first))
+        status = await first.client.wait_for_completion(fan.instance_id, timeout=30)
+        assert status.runtime_status is Status.FAILED
+        assert "took longer than" in str(status.failure_details)
+        await works.until_cut_short(8)
+        assert works.came.keys() == {"a", "b"}
 
 
 async def test_one_worker_runs_all_alone(hub: str, works: Works) -> None:
