@@ -12,6 +12,7 @@ import orjson
 from .postgres_connections import Step
 from .postgres_hub import PostgresHub
 from .postgres_rows import ERRANDS, LETTERS, errand_values, escaped, letter_values, unescaped
+from .postgres_stuck import ending_stuck
 from .records import Errand, ErrandKey, Queue, Shared
 
 _COUNTED_MAX = 1_000
@@ -44,6 +45,11 @@ _SETTLED = f"""
 
 _ALIVE = "SELECT id FROM worker WHERE leased_until > clock_timestamp()"
 LEFT_BEHIND = f"worker IS NOT NULL AND worker NOT IN ({_ALIVE})"
+
+END_STUCK = ending_stuck(
+    "errand",
+    "SELECT 1 FROM errand JOIN worker ON worker = id WHERE leased_until <= clock_timestamp()",
+)
 
 _WAITING = """
     SELECT asked.name, found.count

@@ -21,6 +21,7 @@ from ..actors.errors import StoreError
 from . import postgres_errands
 from .postgres_connections import Link, Step
 from .postgres_hub import PostgresHub, heard
+from .postgres_stuck import ending_stuck
 from .records import Errand, ErrandKey, Hint, Roster, WorkerRow
 
 Met = Callable[[Roster], object]
@@ -70,20 +71,13 @@ _CLAIM = """
         ) ORDER BY number FOR UPDATE
     ) RETURNING number, epoch
 """
-# A worker that stopped in the middle of sending a commit still has its locks, and no timeout of the
-# server ends that: it waits for the rest of a message. Commits take milliseconds.
-_END_STUCK = """
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE pid <> pg_backend_pid() AND xact_start < clock_timestamp() - %s * interval '1 second'
-    -- Another database may have a table of the same number.
-    AND datname = current_database() AND pid IN (
-        SELECT pid FROM pg_locks
-        WHERE relation = 'partition'::regclass AND mode = 'RowExclusiveLock' AND granted
-    ) AND EXISTS (
+_END_STUCK = ending_stuck(
+    "partition",
+    """
         SELECT 1 FROM partition JOIN worker ON worker = id
         WHERE number = ANY(%s::integer[]) AND leased_until <= clock_timestamp()
-    )
-"""
+    """,
+)
 _RECLAIM = """
     UPDATE partition SET epoch = epoch + 1 WHERE number IN (
         SELECT number FROM partition WHERE worker = %s ORDER BY number FOR UPDATE
@@ -194,6 +188,9 @@ class Membership:
     def take(
         self, wanted: Mapping[str, int], now: int, *, left_behind: bool = False
     ) -> list[Errand]:
+        if left_behind:
+            with suppress(StoreError):
+                self._hub.connections.ask(postgres_errands.END_STUCK, self._lease / 2)
         return postgres_errands.take(self._hub, self.id, wanted, now, left_behind=left_behind)
 
     def taken(self, known: Collection[ErrandKey]) -> list[Errand]:

@@ -7,6 +7,7 @@ import pytest
 
 from perdure.persistence.opening import open_store
 from perdure.persistence.postgres_address import connecting, read_address
+from perdure.persistence.records import Commit, Errand, Shared
 from perdure.persistence.sharing import SharedStore, is_shared
 
 
@@ -48,3 +49,20 @@ def test_no_session_is_ended_while_all_live(store: SharedStore, stuck: psycopg.C
     other.beat()
     assert other.claim([1]).keys() == {1}
     stuck.commit()
+
+
+def test_errands_of_the_dead_are_set_free(store: SharedStore, stuck: psycopg.Connection) -> None:
+    asked = Errand(0, 1, "i", "e", 1, 1, "work", 0)
+    store.commit(Commit(0, shared=Shared({}, errands=[asked])))
+    dead = store.enter(lease=0.02, heartbeat=0.01)
+    dead.beat()
+    assert dead.take({"work": 1}, 1) == [asked]
+    stuck.execute("DELETE FROM errand")
+    heir = store.enter(lease=0.02, heartbeat=0.01)
+    while len(heir.beat().alive) > 1:
+        pass
+    while not (taken := heir.take({"work": 1}, 1, left_behind=True)):
+        heir.beat()
+    assert taken == [asked]
+    with pytest.raises(psycopg.OperationalError):
+        stuck.commit()
