@@ -8,7 +8,9 @@ import pytest
 from crew_app import has, id_at
 from errand_app import Works, errands, program, threads_of, workers
 from perdure import Runtime, Status
+from perdure.persistence.postgres_connections import Step
 from perdure.persistence.postgres_hub import PostgresHub
+from perdure.persistence.records import Hint
 from perdure.persistence.store import Store
 
 
@@ -33,8 +35,14 @@ async def test_a_fan_out_goes_to_all_workers(hub: str, works: Works) -> None:
 async def test_without_notifications_all_workers_look(
     hub: str, works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(PostgresHub, "telling", lambda *_: [])
-    monkeypatch.setattr(PostgresHub, "listen", lambda _: None)
+    def nothing(_: PostgresHub, __: Hint | None = None) -> list[Step]:
+        return []
+
+    def nobody(_: PostgresHub) -> None:
+        return None
+
+    monkeypatch.setattr(PostgresHub, "telling", nothing)
+    monkeypatch.setattr(PostgresHub, "listen", nobody)
     async with workers(hub, program(works, "a"), program(works, "b")) as (first, _):
         fan = await first.client.start_new("fan", 30, instance_id=id_at(first))
         await works.until_came(30)
