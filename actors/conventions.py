@@ -61,7 +61,7 @@ def default_converter() -> Converter:
     for plain, strictly in STRICTLY.items():
         converter.register_structure_hook(plain, strictly)
     converter.register_structure_hook_func(_is_object, lambda v, _: v)
-    converter.register_unstructure_hook_factory(_is_object, lambda _, own: own.unstructure)
+    converter.register_unstructure_hook_factory(_is_object, _object_writer)
     converter.register_unstructure_hook_factory(_is_mapping, _mapping_writer)
     converter.register_unstructure_hook_factory(_is_bare_list, _list_writer)
     converter.register_unstructure_hook_factory(_is_attrs, _attrs_writer)
@@ -97,6 +97,16 @@ STRICTLY: dict[type[Any], Reader] = {plain: _strictly(plain) for plain in (int, 
 
 def _is_object(type_: Any) -> bool:
     return type_ is object
+
+
+def _object_writer(_: Any, converter: Converter) -> Writer:
+    """What is annotated as any object is written as what it is."""
+
+    def write(value: Any) -> Any:
+        # A bare object is nothing else: asking again would have no end.
+        return value if type(value) is object else converter.unstructure(value)
+
+    return write
 
 
 # Arrays and objects
