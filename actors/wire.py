@@ -17,41 +17,39 @@ from typing import Any, get_args
 import orjson
 from cattrs import Converter
 from cattrs.fns import identity
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from .failure import FailureDetails, qualified_name, storable
-from .history import AnyEvent, EventRaised, ExecutionStarted, ParentInstance, TurnNotes
-from .trace import TraceContext
+from .history import AnyEvent, TurnNotes
 
 Document = dict[str, Any]
 
-_converter = Converter(detailed_validation=False)
+_converter = Converter(omit_if_default=True, detailed_validation=False)
 # What may be absent and is plain otherwise is written as it is, without a call for each field.
 for _optional in (str | None, int | None, float | None):
     _converter.register_unstructure_hook_func(partial(eq, _optional), identity)
 
-
-def _hooks(cls: type[Any]) -> tuple[Callable[[Any], Document], Callable[[Any, Any], Any]]:
-    write: Callable[[Any], Document] = make_dict_unstructure_fn(
-        cls, _converter, _cattrs_omit_if_default=True
-    )
-    read: Callable[[Any, Any], Any] = make_dict_structure_fn(
-        cls, _converter, _cattrs_detailed_validation=False
-    )
-    _converter.register_unstructure_hook(cls, write)
-    _converter.register_structure_hook(cls, read)
-    return write, read
-
-
-for _part in (FailureDetails, ParentInstance, TraceContext, EventRaised, ExecutionStarted):
-    _hooks(_part)
-
 _EVENT_TYPES: dict[str, type] = {cls.__name__: cls for cls in get_args(AnyEvent)}
-_WRITERS: dict[type, Callable[[Any], Document]] = {}
-_READERS: dict[str, tuple[type, Callable[[Any, Any], Any]]] = {}
-for _name, _cls in _EVENT_TYPES.items():
-    _WRITERS[_cls], _reader = _hooks(_cls)
-    _READERS[_name] = _cls, _reader
+
+
+class _Writers(dict[type, Callable[[Any], Document]]):
+    """A writer for each class, made when the first of its kind is written."""
+
+    def __missing__(self, cls: type) -> Callable[[Any], Document]:
+        write = self[cls] = _converter.get_unstructure_hook(cls)
+        return write
+
+
+class _Readers(dict[str, tuple[type, Callable[[Any, Any], Any]]]):
+    """A reader for each type of event, made when the first of its kind is read."""
+
+    def __missing__(self, name: str) -> tuple[type, Callable[[Any, Any], Any]]:
+        cls = _EVENT_TYPES[name]
+        found = self[name] = cls, _converter.get_structure_hook(cls)
+        return found
+
+
+_WRITERS = _Writers()
+_READERS = _Readers()
 
 
 class UnreadableEventError(ValueError):
@@ -108,12 +106,9 @@ def read_event(text: str) -> AnyEvent:
     return event_from(document)
 
 
-_write_notes, _read_notes = _hooks(TurnNotes)
-
-
 def write_notes(notes: TurnNotes | None) -> str | None:
     """A turn's notes as text, or None when there are none."""
-    return None if notes is None else orjson.dumps(_write_notes(notes)).decode()
+    return None if notes is None else orjson.dumps(_WRITERS[TurnNotes](notes)).decode()
 
 
 def read_notes(text: str | None) -> TurnNotes | None:
@@ -121,7 +116,7 @@ def read_notes(text: str | None) -> TurnNotes | None:
     if text is None:
         return None
     try:
-        notes: TurnNotes = _read_notes(orjson.loads(text), TurnNotes)
+        notes = _converter.structure(orjson.loads(text), TurnNotes)
     except Exception as error:
         raise UnreadableEventError(f"notes {text:.200}: {error!r}") from error
     return notes

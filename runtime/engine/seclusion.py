@@ -16,8 +16,6 @@ from functools import wraps
 from types import FrameType
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
-from trio._core._run import GLOBAL_RUN_CONTEXT  # the thread's running trio, which trio hides
-
 from ...actors.anyio_backend import stepping
 from ...actors.errors import NotDurableError
 from ...actors.kernel import Kernel
@@ -85,6 +83,12 @@ _NO_ASYNCIO: Any = _NoLoop("asyncio")
 _NO_TRIO: Any = _NoLoop("trio")
 
 
+def _running_trio() -> dict[str, Any]:
+    """What trio knows of its run in this thread; nothing where it was never imported."""
+    trio = sys.modules.get("trio._core._run")  # which hides it
+    return {} if trio is None else vars(trio.GLOBAL_RUN_CONTEXT)
+
+
 class secluded:  # noqa: N801 - used as a `with` statement's verb
     """Hide the running asyncio or trio loop of this thread, and refuse to find another.
 
@@ -94,7 +98,7 @@ class secluded:  # noqa: N801 - used as a `with` statement's verb
     __slots__ = ("_current", "_loop", "_trio")
 
     def __init__(self) -> None:
-        self._current = vars(GLOBAL_RUN_CONTEXT)
+        self._current = _running_trio()
         self._loop = asyncio._get_running_loop()
 
     def __enter__(self) -> None:
