@@ -4,10 +4,8 @@
 Python 3.11); type checkers want more than `Factory(list)`.
 """
 
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 new_list: Callable[[], list[Any]] = list
 new_dict: Callable[[], dict[Any, Any]] = dict
-new_deque: Callable[[], deque[Any]] = deque

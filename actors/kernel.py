@@ -12,7 +12,6 @@
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
@@ -154,7 +153,7 @@ class Kernel:
         self.closed = False
         self.root = CancelScope(self)
         self._pass_on: Waitable | None = None
-        self._ready: deque[Fiber] = deque()
+        self._ready: list[Fiber] = []
         self._living: dict[int, Fiber] = {}
         self._passes = 0
         self._telling: list[tuple[Iterator[Follower], Waitable]] = []
@@ -184,13 +183,16 @@ class Kernel:
     def run(self) -> None:
         """Run ready fibers until all of them wait."""
         self._passes = 0
-        while self._ready:
-            fiber = self._ready.popleft()
-            self.current = fiber
-            try:
-                self._step(fiber)
-            finally:
-                self.current = None
+        ready = self._ready
+        position = 0
+        try:
+            while position < len(ready):
+                self.current = ready[position]
+                position += 1
+                self._step(self.current)
+        finally:
+            self.current = None
+            del ready[:position]
 
     def close(self) -> None:
         """Drop all fibers; what their `finally` blocks ask for is ignored."""

@@ -1,6 +1,6 @@
 """What travels between actors: an event, and whom it is for."""
 
-from collections import deque
+from collections.abc import MutableSequence
 
 from attrs import define
 
@@ -27,7 +27,7 @@ class Message:
     """
 
 
-def hurried(inbox: deque[Message]) -> bool:
+def hurried(inbox: MutableSequence[Message]) -> bool:
     """Let a termination overtake what is before it; returns whether one has overtaken something.
 
     It needs no code, so that it is possible where everything else parks its actor.
@@ -35,7 +35,7 @@ def hurried(inbox: deque[Message]) -> bool:
     for place, message in enumerate(inbox):
         if isinstance(message.event, ExecutionTerminated):
             del inbox[place]
-            inbox.appendleft(message)
+            inbox.insert(0, message)
             return place > 0
     return False
 

@@ -14,7 +14,7 @@ class RaisedEvents:
     """Each event goes to one wait, oldest event to oldest wait; names match in any case."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, deque[Task[Any]]] = {}
+        self._waiting: dict[str, list[Task[Any]]] = {}
         self._kept: dict[str, deque[tuple[int, EventRaised]]] = {}
         self._arrived = 0
 
@@ -31,7 +31,7 @@ class RaisedEvents:
             self._arrived += 1
             self._kept.setdefault(name, deque()).append((self._arrived, event))
             return
-        task = waiting.popleft()
+        task = waiting.pop(0)
         if not waiting:
             del self._waiting[name]
         task.resolve(event.input)
@@ -44,7 +44,7 @@ class RaisedEvents:
             if not kept:
                 del self._kept[name]
         else:
-            self._waiting.setdefault(name, deque()).append(task)
+            self._waiting.setdefault(name, []).append(task)
 
     def stop_listening(self, name: str, task: Task[Any]) -> None:
         """Leave the events of that name to others."""

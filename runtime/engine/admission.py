@@ -51,7 +51,7 @@ class Admission:
     def _end(self, slot: Slot, actor: Orchestration, now: int) -> None:
         """Terminate what is replaced, so that its locks, activities and parent are seen to."""
         slot.parked = None
-        actor.inbox.appendleft(_replaced(slot.id, now))
+        actor.inbox.insert(0, _replaced(slot.id, now))
         self._partition.absorb(slot, actor.step(now))
 
     def admits(self, slot: Slot, message: Message, event: ExecutionStarted) -> bool:

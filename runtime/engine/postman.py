@@ -62,7 +62,7 @@ class Postman:
             partition.batch.take(message)
             return
         if slot.parked is not None and isinstance(event, ExecutionTerminated):
-            actor.inbox.appendleft(message)
+            actor.inbox.insert(0, message)
             slot.parked = None
         else:
             actor.inbox.append(message)

@@ -1,6 +1,5 @@
 """Actors from rows: the way back to memory."""
 
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from attrs import define, evolve
@@ -153,7 +152,7 @@ class Restorer:
                     execution_id=current,
                     status=Status.RUNNING,
                     history=turns,
-                    inbox=deque[Message](),
+                    inbox=list[Message](),
                     waiting=list[Message](),
                     lineage=actor.lineage,
                 )
