@@ -79,7 +79,8 @@ def _checksums(rows: Rows) -> Finding:
     damaged, checked = rows.damaged, rows.sound + rows.damaged.count
     if damaged.count:
         named = [problem.partition(" is damaged")[0] for problem in damaged.first]
-        message = f"of {checked} rows are damaged {listed(damaged.count, named)}"
+        _, _, shown = listed(damaged.count, named).partition(": ")
+        message = f"{damaged.count} of {checked} rows are damaged: {shown}"
         fix = "restore the newest backup, or purge what these rows belong to"
         return Finding("checksums", "problem", message, fix)
     message = f"all {checked} rows are as they were written"

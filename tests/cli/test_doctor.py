@@ -152,5 +152,5 @@ def test_damaged_rows_are_a_problem(perdure: Any, path: Path) -> None:
         database.execute("UPDATE instance SET input = '1', status = 77 WHERE id = 'x1'")
     found = findings(perdure, 1)["checksums"]
     assert found["level"] == "problem"
-    assert found["message"] == "of 3 rows are damaged 1: row 'x1' of table instance"
+    assert found["message"] == "1 of 3 rows are damaged: row 'x1' of table instance"
     assert "restore the newest backup" in found["fix"]
