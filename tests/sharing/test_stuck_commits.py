@@ -28,7 +28,8 @@ def stuck(hub_url: str) -> Iterator[psycopg.Connection]:
 
 
 def test_locks_of_the_dead_are_taken_away(store: SharedStore, stuck: psycopg.Connection) -> None:
-    dead = store.enter(lease=0.02, heartbeat=0.01)
+    # So long that its end finds the commit older than those that are still on their way.
+    dead = store.enter(lease=0.5, heartbeat=0.1)
     dead.beat()
     dead.claim([0, 1])
     stuck.execute("UPDATE partition SET changes = changes + 1 WHERE number = 0")
