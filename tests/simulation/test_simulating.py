@@ -10,7 +10,7 @@ import anyio
 import pytest
 from attrs import define
 
-from perdure import App, Client, OrchestrationContext
+from perdure import App, Client, DefinitionNotFoundError, OrchestrationContext
 from perdure.testing import Chances, Ended, Faults, SimulationFailure, simulate
 from simulated_bank import CLIENTS, Account, bank, move_money
 
@@ -207,6 +207,7 @@ def test_a_trace_tells_operations_and_outcomes() -> None:
         ({"scenario": [3]}, TypeError, "a scenario is `async def"),
         ({"activities_max": -1}, ValueError, "activities_max must be at least 1"),
         ({"activites_max": 1}, TypeError, "did you mean 'activities_max'"),
+        ({"opaque": ["stok"]}, DefinitionNotFoundError, "no entity 'stok' is registered"),
     ],
 )
 def test_what_cannot_be_run_is_refused(

@@ -107,7 +107,8 @@ def simulate(
     are settings of the runtimes; what is not given is chosen by chance.
 
     Raises `SimulationFailure`, with the shortest trace that was found if `shrink`; `ValueError`
-    and `TypeError` for what cannot be run, before any seed.
+    and `TypeError` for what cannot be run, `DefinitionNotFoundError` for an unknown name in `opaque`,
+    before any seed.
     """
     _refuse_running_loop()
     _refuse_no_seeds(seeds, seconds)
@@ -154,7 +155,7 @@ def prepared(
         scenarios=_scenarios(scenario),
         faults=faults if faults is not None else Faults(),
         check=check,
-        opaque=[app.entity_name(entity) for entity in opaque],
+        opaque=[app.entity_of(entity).name for entity in opaque],
         store=store,
         settings=settings,
     )
