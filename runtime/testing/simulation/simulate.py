@@ -106,9 +106,9 @@ def simulate(
     `store` makes an empty store for each seed. `progress` is called after each seed. Other keywords
     are settings of the runtimes; what is not given is chosen by chance.
 
-    Raises `SimulationFailure`, with the shortest trace that was found if `shrink`; `ValueError`
-    and `TypeError` for what cannot be run, `DefinitionNotFoundError` for an unknown name in `opaque`,
-    before any seed.
+    Raises `SimulationFailure`, with the shortest trace that was found if `shrink`; before any
+    seed `ValueError` and `TypeError` for what cannot be run, and `DefinitionNotFoundError` for an
+    unknown name in `opaque`.
     """
     _refuse_running_loop()
     _refuse_no_seeds(seeds, seconds)
