@@ -85,7 +85,7 @@ _NO_TRIO: Any = _NoLoop("trio")
 
 def _running_trio() -> dict[str, Any]:
     """What trio knows of its run in this thread; nothing where it was never imported."""
-    trio = sys.modules.get("trio._core._run")  # which hides it
+    trio: Any = sys.modules.get("trio._core._run")  # which hides it
     return {} if trio is None else vars(trio.GLOBAL_RUN_CONTEXT)
 
 
