@@ -86,7 +86,8 @@ _NO_TRIO: Any = _NoLoop("trio")
 def _running_trio() -> dict[str, Any]:
     """What trio knows of its run in this thread; nothing where it was never imported."""
     trio: Any = sys.modules.get("trio._core._run")  # which hides it
-    return {} if trio is None else vars(trio.GLOBAL_RUN_CONTEXT)
+    found: dict[str, Any] = {} if trio is None else vars(trio.GLOBAL_RUN_CONTEXT)
+    return found
 
 
 class secluded:  # noqa: N801 - used as a `with` statement's verb
