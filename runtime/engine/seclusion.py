@@ -14,7 +14,7 @@ import zoneinfo
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from types import FrameType
-from typing import Any, NoReturn, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
 from ...actors.anyio_backend import stepping
 from ...actors.errors import NotDurableError
@@ -85,9 +85,8 @@ _NO_TRIO: Any = _NoLoop("trio")
 
 def _running_trio() -> dict[str, Any]:
     """What trio knows of its run in this thread; nothing where it was never imported."""
-    trio: Any = sys.modules.get("trio._core._run")  # which hides it
-    found: dict[str, Any] = {} if trio is None else vars(trio.GLOBAL_RUN_CONTEXT)
-    return found
+    trio = sys.modules.get("trio._core._run")  # which hides it
+    return {} if trio is None else cast("dict[str, Any]", vars(trio.GLOBAL_RUN_CONTEXT))
 
 
 class secluded:  # noqa: N801 - used as a `with` statement's verb
