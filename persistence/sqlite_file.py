@@ -204,6 +204,7 @@ class SQLiteFile:
             raise StoreError(f"{self.path} was closed: open the store anew")
 
     def _connect(self) -> sqlite3.Connection:
+        database = None
         try:
             database = sqlite3.connect(
                 self.path,
@@ -214,6 +215,8 @@ class SQLiteFile:
             database.text_factory = decoded
             database.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self._durability]}")
         except (sqlite3.Error, UnicodeDecodeError) as error:
+            if database is not None:
+                database.close()
             raise self._explained(error) from error
         return database
 
