@@ -1,5 +1,6 @@
 """Damage that is done on purpose to what a killed process has left, each kind found by name."""
 
+import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ from crash_verdict import judge, looked_at
 from disturbances import Victim
 from perdure.persistence.opening import open_store
 from perdure.persistence.records import EntityRow, Whole
+from perdure.testing.checking.stored import WRITTEN
 
 Wholes = dict[str, Whole]
 Damage = Callable[[Wholes], str]
@@ -81,6 +83,23 @@ def entity_removed(wholes: Wholes) -> str:
     return row.id
 
 
+def finished(wholes: Wholes) -> Whole:
+    return next(w for w in wholes.values() if w.instance and w.instance.status.is_terminal)
+
+
+def end_removed(wholes: Wholes) -> str:
+    found = finished(wholes)
+    del found.turns[-1]
+    return found.id
+
+
+def output_changed(wholes: Wholes) -> str:
+    found = finished(wholes)
+    assert found.instance is not None
+    found.instance.output = '"another"'
+    return found.id
+
+
 DAMAGES: dict[Damage, str] = {
     start_removed: "what was acknowledged is durable",
     turn_removed: "what was acknowledged is durable",
@@ -88,6 +107,8 @@ DAMAGES: dict[Damage, str] = {
     entity_rolled_back: "operations of an entity form one order",
     signal_doubled: "operations of an entity form one order",
     entity_removed: "operations of an entity form one order",
+    end_removed: "an instance shows the end that its log has",
+    output_changed: "an instance shows the end that its log has",
 }
 
 
@@ -107,3 +128,17 @@ def test_nothing_decided_is_no_verdict(dead: Victim, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("crash_verdict.BY_CLIENTS", ())
     (problem,) = judge(dead.url, dead.histories, finished=False).problems
     assert "were decided, not ['@box@" in problem
+
+
+def test_a_damaged_row_is_no_evidence(dead: Victim, tmp_path: Path) -> None:
+    copy = tmp_path / "hub.db"
+    with looked_at(dead.url) as place, closing(open_store(place)) as store:
+        wholes = {whole.id: whole for whole in store.export()}
+    with closing(open_store(copy)) as store:
+        store.install([*wholes.values()])
+    with closing(sqlite3.connect(copy)) as database, database:
+        database.execute(
+            "UPDATE instance SET output = '7' WHERE id = ?", (about := finished(wholes).id,)
+        )
+    found = judge(f"sqlite:///{copy}", dead.histories, finished=False).problems
+    assert [text for text in found if text.startswith(f"{WRITTEN}: {about}: row '{about}'")], found

@@ -6,6 +6,7 @@ from .events import check_events
 from .evidence import Evidence, Verdict
 from .locks import check_locks
 from .orchestrations import check_orchestrations
+from .stored import check_stored
 from .waiting import check_waiting
 
 RULES = (
@@ -15,6 +16,7 @@ RULES = (
     check_locks,
     check_entities,
     check_waiting,
+    check_stored,
 )
 
 
