@@ -8,7 +8,12 @@ from typing import Any
 
 from attrs import evolve
 
-from ..actors.errors import ClaimLostError, InstanceAlreadyExistsError, StaleOwnerError
+from ..actors.errors import (
+    ClaimLostError,
+    InstanceAlreadyExistsError,
+    StaleOwnerError,
+    StoreCorruptError,
+)
 from ..actors.identity import is_entity
 from ..actors.status import Status
 from . import sqlite_archive, sqlite_purge
@@ -33,7 +38,8 @@ from .records import (
     Whole,
 )
 from .schema import UNFINISHED
-from .sqlite_file import Durability, SQLiteFile
+from .sqlite_file import Durability, SQLiteFile, refuse_cut_log
+from .sqlite_log import frames_valid
 from .sqlite_rows import (
     ENTITIES,
     ENTITIES_OF,
@@ -103,8 +109,22 @@ class SQLiteStore:
     ) -> None:
         # Resolved, so that all names of one file lead to one lock.
         resolved = Path(path).resolve()
-        self._file = SQLiteFile(resolved, durability, lock_seconds_max, unfinished=unfinished)
         self._owner_lock = OwnerLock(resolved)
+        refused = self._cut_log(resolved) if durability == "full" else None
+        self._file = SQLiteFile(resolved, durability, lock_seconds_max, unfinished=unfinished)
+        if refused is not None:
+            self._file.close()  # SQLite removes the log, of which there is a copy now
+            raise refused
+
+    def _cut_log(self, path: Path) -> StoreCorruptError | None:
+        """Looked for before anything is opened, as whoever closes a file last removes its log."""
+        if self._owner_lock.holder() is not None:
+            return None
+        try:
+            refuse_cut_log(path, lambda: frames_valid(Path(f"{path}-wal")))
+        except StoreCorruptError as error:
+            return error
+        return None
 
     @property
     def location(self) -> str:

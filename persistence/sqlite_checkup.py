@@ -16,6 +16,7 @@ from . import schema
 from .checkup import LISTED_MAX, REPLY_SECONDS, SECOND, Contents, Some, contents
 from .owner_lock import OwnerLock
 from .sqlite_file import APPLICATION_ID
+from .sqlite_log import frames_valid, is_cut_off
 from .sqlite_rows import SUMMED, damage_of
 
 _LEGIBLE = methodcaller("decode", "utf-8", "replace")
@@ -72,7 +73,7 @@ def examine(path: Path, now: int) -> Checkup:
     log = path.with_name(path.name + "-wal")
     with _opened(path) as database:
         version = _schema_version(database, path)
-        damage = _damage(database)
+        damage = _log_damage(path, log) + _damage(database)
         rows = _rows(database, damage) if version == newest else None
         found = _contents(database, now) if version == newest and not damage else None
         reusable = _number(database, "freelist_count") * _number(database, "page_size")
@@ -120,6 +121,15 @@ def _schema_version(database: sqlite3.Connection, path: Path) -> int:
     if _number(database, "application_id") != APPLICATION_ID:
         raise StoreError(f"{path} is the database of another program: choose another file")
     return _number(database, "user_version")
+
+
+def _log_damage(path: Path, log: Path) -> list[str]:
+    """What a start would refuse; the log of a living owner changes while it is read."""
+    kept = log.with_name(f"{log.name}.damaged")
+    resting = OwnerLock(path.resolve()).holder() is None
+    if kept.exists() or (resting and is_cut_off(log, frames_valid(log))):
+        return [f"{log} was damaged in its midst, and durable commits behind that cannot be read"]
+    return []
 
 
 def _damage(database: sqlite3.Connection) -> list[str]:

@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -56,6 +56,23 @@ _PROBLEMS: dict[int, _Problem] = {
     ),
     sqlite3.SQLITE_CONSTRAINT: (StoreError, "what is written contradicts what is there"),
 }
+
+
+def refuse_cut_log(path: Path, frames_read: Callable[[], int]) -> None:
+    """Keep a log in which transactions lie behind a damage, and raise `StoreCorruptError`."""
+    log, kept = Path(f"{path}-wal"), Path(f"{path}-wal.damaged")
+    valid = frames_read()
+    while not kept.exists() and is_cut_off(log, valid):
+        again = frames_read()
+        if again == valid:
+            shutil.copy(log, kept)
+        # Otherwise a client has written meanwhile.
+        valid = again
+    if kept.exists():
+        raise StoreCorruptError(
+            f"{log} was damaged in its midst, and durable commits behind that cannot be read: "
+            f"restore a backup; to go on without them, move {kept} away"
+        )
 
 
 class SQLiteFile:
@@ -138,19 +155,7 @@ class SQLiteFile:
         """
         if self._durability == "relaxed":
             return
-        log, kept = Path(f"{self.path}-wal"), Path(f"{self.path}-wal.damaged")
-        valid = self._frames_read()
-        while not kept.exists() and is_cut_off(log, valid):
-            again = self._frames_read()
-            if again == valid:
-                shutil.copy(log, kept)
-            # Otherwise a client has written meanwhile.
-            valid = again
-        if kept.exists():
-            raise StoreCorruptError(
-                f"{log} was damaged in its midst, and durable commits behind that cannot be read: "
-                f"restore a backup; to go on without them, move {kept} away"
-            )
+        refuse_cut_log(self.path, self._frames_read)
 
     def _frames_read(self) -> int:
         """How many frames of the log SQLite takes for valid."""

@@ -48,6 +48,24 @@ def is_cut_off(log: Path, valid: int) -> bool:
         return _whole_transactions(file, page_size, header[16:24], order) >= _TRANSACTIONS_LOST
 
 
+def frames_valid(log: Path) -> int:
+    """How many frames SQLite would read, for whoever must not let it touch the log."""
+    if not log.exists():
+        return 0
+    with log.open("rb") as file:
+        header = file.read(_HEADER)
+        if len(header) < _HEADER:
+            return 0
+        order = ">" if _number(header, 0) == _BIG_ENDIAN else "<"
+        sums, valid = struct.unpack_from(">II", header, 24), 0
+        for number, frame in enumerate(_frames(file, _number(header, 8)), 1):
+            sums = _sums(sums, frame.summed, order)
+            if frame.salts != header[16:24] or sums != frame.sums:
+                break
+            valid = number if frame.ends_transaction else valid
+        return valid
+
+
 def _whole_transactions(file: BinaryIO, page_size: int, salts: bytes, order: str) -> int:
     """How many ends of transactions are in one unbroken row of frames of this log.
 

@@ -10,6 +10,7 @@ import pytest
 from perdure import StoreCorruptError
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.sqlite import SQLiteStore
+from perdure.persistence.sqlite_checkup import examine
 
 COMMITS = 12
 
@@ -88,3 +89,20 @@ def test_relaxed_durability_promises_nothing(crashed: Path) -> None:
     flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
     with closing(SQLiteStore(crashed, durability="relaxed")) as store:
         assert store.own() > 0
+
+
+def test_a_look_does_not_remove_damage(crashed: Path) -> None:
+    """Whoever closes a file last removes its log, and a look came before the start."""
+    flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+    with pytest.raises(StoreCorruptError, match="damaged in its midst"):
+        SQLiteStore(crashed)
+    with pytest.raises(StoreCorruptError, match="damaged in its midst"):
+        count(crashed)
+
+
+def test_a_checkup_tells_of_the_log(crashed: Path) -> None:
+    assert examine(crashed, 0).damage == []
+    flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+    (damage,) = examine(crashed, 0).damage
+    assert "-wal was damaged in its midst" in damage
+    assert not Path(f"{crashed}-wal.damaged").exists()
