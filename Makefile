@@ -66,7 +66,7 @@ soak: $(READY)  ## an hour of simulated faults, then of real ones; SOAK=minutes
 	@echo "perdure: real processes, killed, stopped and starved"
 	@$(PYTHON) tests/crash/soak.py $$(awk 'BEGIN { print $(SOAK) * 0.75 }')
 
-bench: $(READY)  ## the benchmarks, on all backends and beside installed peers; about ten minutes
+bench: $(READY)  ## the benchmarks, on all backends and beside installed peers; about fifteen minutes
 	@$(PYTHON) -m benchmarks --results benchmarks/RESULTS.md
 
 clean:  ## remove what the other targets made

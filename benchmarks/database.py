@@ -50,6 +50,12 @@ def show_dbos(store: str, repeat: int, tell: Tell, *, as_json: bool) -> None:
 SHOWS = {"scaleout": show_scaleout, "dbos": show_dbos}
 
 
+def measurements(repeat: int) -> int:
+    """How many times `section` tells of a next one, where there is a server."""
+    contests = 0 if beside_dbos.missing() else repeat
+    return contests + len(scaleout.LOADS) * len(scaleout.WORKERS) * repeat
+
+
 def section(repeat: int, tell: Tell, store: str = "") -> str:
     """A part of the page of results, which says so if there is no server."""
     try:

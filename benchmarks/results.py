@@ -69,17 +69,20 @@ def results(wish: Wish) -> str:
     place = described(wish.store)
     begin = datetime.now(UTC)
     there = [peer for peer in wish.peers if not absence(peer)]
-    tick = Ticker(len(wish.cases) * len(wish.backends) + sum(len(peer.workloads) for peer in there))
+    total = len(wish.cases) * len(wish.backends) + sum(len(peer.workloads) for peer in there)
+    if wish.server is not None:
+        total += database.measurements(wish.repeat)
+    tick = Ticker(total)
     found = {backend: _measured(wish, backend, tick) for backend in wish.backends}
     peers = [(peer, _peer_rows(peer, wish.repeat, tick)) for peer in there]
+    server = [] if wish.server is None else [database.section(wish.repeat, tick.case, wish.server)]
     minutes = (datetime.now(UTC) - begin).total_seconds() / 60
     place["measured"] = f"{begin:%Y-%m-%d %H:%M} UTC, in {minutes:.0f} minutes"
     place["load at the end"] = load_now()
     parts = [_head(place, wish), *(_backend(wish, name, found[name]) for name in wish.backends)]
     if {"asyncio", "trio"} <= found.keys():
         parts.append(_trio(found["asyncio"], found["trio"]))
-    if wish.server is not None:
-        parts.append(database.section(wish.repeat, tick.case, wish.server))
+    parts += server
     parts.append(_peers(peers, [peer for peer in wish.peers if absence(peer)]))
     return "\n".join(parts)
 
