@@ -273,6 +273,9 @@ class MemoryStore:
         with self._lock:
             return self._version
 
+    def glance(self) -> None:
+        return None
+
     # Reading
 
     def instance(self, instance_id: str) -> InstanceRow | None:

@@ -274,6 +274,9 @@ class PostgresStore:
         ((version,),) = self._ask(_VERSION)
         return int(version)
 
+    def glance(self) -> None:
+        return None
+
     # Reading
 
     def instance(self, instance_id: str) -> InstanceRow | None:

@@ -251,6 +251,9 @@ class SQLiteStore:
     def version(self) -> int:
         return self._file.version()
 
+    def glance(self) -> tuple[int, ...] | None:
+        return self._file.glance()
+
     # Reading
 
     def instance(self, instance_id: str) -> InstanceRow | None:

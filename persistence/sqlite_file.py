@@ -177,6 +177,14 @@ class SQLiteFile:
                 raise self._explained(error) from error
             return int(version)
 
+    def glance(self) -> tuple[int, int] | None:
+        """Size and time of the log, which each commit appends to or writes anew."""
+        try:
+            log = Path(f"{self.path}-wal").stat()
+        except OSError:
+            return None
+        return log.st_size, log.st_mtime_ns
+
     def close(self) -> None:
         """Close all connections, those in use as soon as they are given back."""
         with self._idle_lock:

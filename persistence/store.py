@@ -119,6 +119,13 @@ class Store(Protocol):
         """A number that differs after any process has changed the store: a hint to look again."""
         ...
 
+    def glance(self) -> tuple[int, ...] | None:
+        """What mostly differs after any process has changed the store, told without waiting.
+
+        Two changes shortly after each other may look the same. None: ask for the version.
+        """
+        ...
+
     # Reading
 
     def instance(self, instance_id: str) -> InstanceRow | None:

@@ -27,7 +27,9 @@ logger = logging.getLogger("perdure.runtime")
 
 LOADED_AT_ONCE = 500
 RAREST = 1.0
-"""So many seconds at most pass between two looks into an inbox that cannot be read."""
+"""So many seconds at most pass between two looks into an inbox, whatever a glance tells."""
+RESTFUL = 3
+"""So many times as rarely somebody looks while nothing changes."""
 
 
 class Recovery:
@@ -194,9 +196,11 @@ class Recovery:
         version = -1
         backoff = Backoff(self._poll / 1_000_000, RAREST)
         trouble = Trouble(self._clock, "look into the inbox", backoff)
+        idle = Idleness(self._store, self._clock)
         while True:
-            await self._clock.wait(never, self._clock.now() + self._poll, background=True)
-            if self._partition.down is not None:
+            until = self._clock.now() + self._poll * (RESTFUL if idle.spared else 1)
+            await self._clock.wait(never, until, background=True)
+            if self._partition.down is not None or idle.lasts():
                 continue
             try:
                 found = await run_in(self._lane, self._store.version)
@@ -237,3 +241,29 @@ def _open_activities(stored: Stored) -> list[tuple[str, TaskScheduled]] | None:
     except UnreadableEventError:
         return None
     return [(row.execution_id, event) for event in work.activities.values()]
+
+
+class Idleness:
+    """Whether a look into the store can be spared: a thread's work, where a glance is none."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._seen: tuple[int, ...] | None = None
+        self._steady = False
+        self._until = 0
+        self.spared = False
+        """Whether the last look was."""
+
+    def lasts(self) -> bool:
+        """Whether nothing has changed for two glances, and the last look is not long ago."""
+        found = self._store.glance()
+        # A change may look like the one before it, so that one look more follows each.
+        steady = found is not None and found == self._seen
+        self.spared = steady and self._steady
+        self._steady, self._seen = steady, found
+        now = self._clock.now()
+        if self.spared and now < self._until:
+            return True
+        self._until = now + round(RAREST * 1_000_000)
+        return False
