@@ -7,6 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from ..actors.errors import StoreCorruptError, StoreError
+from .owner_lock import OwnerLock
+from .sqlite_file import refuse_cut_log
+from .sqlite_log import frames_valid
 
 Progress = Callable[[int, int], object]
 """Called with the bytes that are copied and the bytes that there are."""
@@ -18,12 +21,14 @@ def back_up(source: Path, target: Path, progress: Progress) -> int:
     """Copy the state of this moment to `target`, which must not exist; returns its bytes.
 
     Until the copy is complete, checked and on the disk it bears another name, so that a file
-    named `target` is a whole backup. Raises `StoreError`.
+    named `target` is a whole backup. Raises `StoreError`, also when a damage in the log of a file
+    that nobody owns hides commits, which the copy would lack.
     """
     if target.exists():
         raise StoreError(f"{target} exists already: name a new file for the backup")
     unfinished = target.with_name(f"{target.name}.unfinished")
     try:
+        _refuse_hidden_commits(source.resolve())
         unfinished.unlink(missing_ok=True)
         _copy(source, unfinished, progress)
         _settle(unfinished)
@@ -37,6 +42,11 @@ def back_up(source: Path, target: Path, progress: Progress) -> int:
     finally:
         unfinished.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def _refuse_hidden_commits(source: Path) -> None:
+    if OwnerLock(source).holder() is None:
+        refuse_cut_log(source, lambda: frames_valid(Path(f"{source}-wal")))
 
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:

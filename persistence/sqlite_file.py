@@ -59,13 +59,16 @@ _PROBLEMS: dict[int, _Problem] = {
 
 
 def refuse_cut_log(path: Path, frames_read: Callable[[], int]) -> None:
-    """Keep a log in which transactions lie behind a damage, and raise `StoreCorruptError`."""
+    """Keep a log in which transactions lie behind a damage, and raise `StoreCorruptError`.
+
+    Raises another `StoreError` when it cannot be kept, and whoever is told must leave it alone.
+    """
     log, kept = Path(f"{path}-wal"), Path(f"{path}-wal.damaged")
     valid = frames_read()
     while not kept.exists() and is_cut_off(log, valid):
         again = frames_read()
         if again == valid:
-            shutil.copy(log, kept)
+            _keep(log, kept)
         # Otherwise a client has written meanwhile.
         valid = again
     if kept.exists():
@@ -73,6 +76,21 @@ def refuse_cut_log(path: Path, frames_read: Callable[[], int]) -> None:
             f"{log} was damaged in its midst, and durable commits behind that cannot be read: "
             f"restore a backup; to go on without them, move {kept} away"
         )
+
+
+def _keep(log: Path, kept: Path) -> None:
+    """Copy it under another name at first, so that a file named `kept` is a whole copy."""
+    unfinished = kept.with_name(f"{kept.name}.unfinished")
+    try:
+        shutil.copyfile(log, unfinished)
+        unfinished.rename(kept)
+    except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+        raise StoreError(
+            f"{log} was damaged in its midst, and cannot be copied to {kept}: {error}; nothing "
+            "was removed: free some space, make the folder writable, then try again"
+        ) from error
 
 
 class SQLiteFile:

@@ -2,14 +2,16 @@
 
 import shutil
 from contextlib import closing, suppress
+from errno import ENOSPC
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from perdure import StoreCorruptError
+from perdure import StoreCorruptError, StoreError
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.sqlite import SQLiteStore
+from perdure.persistence.sqlite_backup import back_up
 from perdure.persistence.sqlite_checkup import examine
 
 COMMITS = 12
@@ -106,3 +108,30 @@ def test_a_checkup_tells_of_the_log(crashed: Path) -> None:
     (damage,) = examine(crashed, 0).damage
     assert "-wal was damaged in its midst" in damage
     assert not Path(f"{crashed}-wal.damaged").exists()
+
+
+def test_a_backup_without_commits_is_refused(crashed: Path) -> None:
+    copy = crashed.with_name("copy.db")
+    flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+    damaged = log_of(crashed).read_bytes()
+    with pytest.raises(StoreCorruptError, match="damaged in its midst"):
+        back_up(crashed, copy, lambda _done, _total: None)
+    assert not copy.exists()
+    assert log_of(crashed).read_bytes() == damaged
+
+
+def test_a_full_disk_removes_no_log(crashed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(_log: Path, copy: Path) -> None:
+        copy.write_bytes(b"half")
+        raise OSError(ENOSPC, "No space left on device")
+
+    flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+    damaged = log_of(crashed).read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copyfile", fill)
+        with pytest.raises(StoreError, match=r"-wal\.damaged: .*No space left.*free some space"):
+            SQLiteStore(crashed)
+    assert log_of(crashed).read_bytes() == damaged
+    assert [path.name for path in crashed.parent.glob("dead.db-wal*")] == ["dead.db-wal"]
+    with pytest.raises(StoreCorruptError, match="damaged in its midst"):
+        SQLiteStore(crashed)
