@@ -144,6 +144,11 @@ class StoreGateway:
 
         def look(store: Store) -> InstanceRow | None:
             row = store.instance(instance_id)
+            if row is not None and row.status is Status.FAILED:
+                # A rewind may be on its way, after which this is not the end.
+                row, foreseen = _looked_at(instance_id, store)
+                if foreseen is Status.RUNNING and row is not None and row.status is Status.FAILED:
+                    return None
             if row is None:
                 raise InstanceNotFoundError(instance_id)
             return row if until(row) else None

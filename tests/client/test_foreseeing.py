@@ -3,7 +3,7 @@
 import pytest
 
 from perdure import App, Client, InstanceStateError, Status
-from perdure.actors.history import ExecutionTerminated
+from perdure.actors.history import ExecutionRewound, ExecutionTerminated
 from perdure.actors.wire import write_event
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.memory import MemoryStore
@@ -49,3 +49,22 @@ async def test_what_ends_meanwhile_can_be_replaced(ending: DisturbedStore) -> No
         found = ending.store.instance("a")
     assert found is not None
     assert found.status is Status.PENDING
+
+
+async def test_a_rewind_on_its_way_hides_the_failure() -> None:
+    store = MemoryStore()
+    owner = Owner(store)
+    owner.keep(instance("a", status=Status.FAILED, completed=20))
+    store.post([MessageRow(0, "a", write_event(ExecutionRewound(30, "again")))])
+    disturbed = DisturbedStore(store)
+
+    def take(method: str, _: int) -> None:
+        if method == "posted" and store.inbox(0):
+            waiting = [row.position for row in store.inbox(0)]
+            ended = instance("a", status=Status.COMPLETED, completed=40)
+            owner.commit(instances={"a": ended}, consumed=waiting)
+
+    disturbed.after = take
+    async with Client(disturbed.store, app) as client:
+        found = await client.wait_for_completion("a")
+    assert found.runtime_status is Status.COMPLETED
