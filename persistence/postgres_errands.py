@@ -51,11 +51,18 @@ END_STUCK = ending_stuck(
     "SELECT 1 FROM errand JOIN worker ON worker = id WHERE leased_until <= clock_timestamp()",
 )
 
-_WAITING = """
+def _begins(by: str) -> str:
+    # Only what waits for a back-off looks at the clock: who takes a first attempt may have one that
+    # is behind the clock of who asked.
+    return f"(attempt = 1 OR due <= {by})"
+
+
+_WAITING = f"""
     SELECT asked.name, found.count
     FROM unnest(%s::text[]) AS asked (name) CROSS JOIN LATERAL (
         SELECT count(*) AS count, min(due) AS oldest FROM (
-            SELECT due FROM errand WHERE worker IS NULL AND name = asked.name AND due <= %s
+            SELECT due FROM errand
+            WHERE worker IS NULL AND name = asked.name AND {_begins("%s")}
             ORDER BY due LIMIT %s
         ) AS first
     ) AS found WHERE found.count > 0 ORDER BY found.oldest
@@ -69,7 +76,8 @@ _FREE = f"""
 """
 _TAKE = f"""
     WITH first AS (
-        SELECT partition, number FROM errand WHERE worker IS NULL AND name = %s AND due <= %s
+        SELECT partition, number FROM errand
+        WHERE worker IS NULL AND name = %s AND {_begins("%s")}
         ORDER BY due LIMIT %s FOR UPDATE SKIP LOCKED
     )
     UPDATE errand SET worker = %s FROM first
@@ -85,10 +93,12 @@ _OF = f"SELECT {_ALL_BUT_BODY} FROM errand WHERE partition = ANY(%s::integer[])"
 RELEASE = "UPDATE errand SET worker = NULL WHERE worker = %s"
 
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-WAITING = f"EXISTS (SELECT 1 FROM errand WHERE worker IS NULL AND due <= {_NOW})"
+WAITING = f"EXISTS (SELECT 1 FROM errand WHERE worker IS NULL AND {_begins(_NOW)})"
 _QUEUES = f"""
     SELECT name, count(*) FILTER (WHERE worker IS NULL), count(worker),
-        coalesce({_NOW} - min(due) FILTER (WHERE worker IS NULL), -1)
+        coalesce(max(
+            greatest({_NOW} - due, CASE WHEN attempt = 1 THEN 0 END)
+        ) FILTER (WHERE worker IS NULL), -1)
     FROM errand GROUP BY name ORDER BY name
 """
 

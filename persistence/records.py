@@ -144,7 +144,7 @@ class Errand:
     name: str
     """The activity's."""
     due: int
-    """When it may begin; of those that may, the oldest comes first."""
+    """When it may begin, if not at once as all first attempts; the oldest comes first."""
     body: str = ""
     """The event that asked for it; empty where one is looked at that the reader knows."""
 

@@ -15,6 +15,7 @@ from perdure import Runtime
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.opening import open_store
 from perdure.persistence.store import Store
+from deadlines import limit, seconds_for
 from private_postgres import PrivatePostgres
 from spare_hubs import SpareHubs
 
@@ -36,6 +37,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     spared = {item for item in items if is_spared(item)}
     items[:] = [item for item in items if item not in spared]
     config.hook.pytest_deselected(items=list(spared))
+    for item in items:
+        if "anyio_backend" in getattr(item, "fixturenames", ()):
+            timeout = pytest.mark.timeout(seconds_for(item), method="thread")
+            item.add_marker(timeout, append=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Let async tests end in time."""
+    limit(pyfuncitem)
 
 
 def is_spared(item: pytest.Item) -> bool:

@@ -1,5 +1,6 @@
 """Errands: activities that any worker may take, each one worker's at a time, answered once."""
 
+import time
 from collections.abc import Callable
 from contextlib import closing
 
@@ -82,11 +83,22 @@ class TestErrands:
 
     def test_the_oldest_are_taken_first(self, open_shared: OpenShared) -> None:
         worker = Worker(open_shared(), 0)
-        dues = {1: 30, 2: 10, 3: 20, 4: NOW + 1}
+        dues = {1: 30, 2: 10, 3: 20}
         worker.ask(*(errand(worker.store, number, due=due) for number, due in dues.items()))
+        worker.ask(evolve(errand(worker.store, 4, due=NOW + 1), attempt=2))
         worker.ask(errand(worker.store, 5, "older", due=5))
         assert list(worker.membership.waiting(["work", "older"], NOW)) == ["older", "work"]
         assert [worker.take(1) for _ in range(4)] == [[2], [3], [1], []]
+
+    def test_a_first_attempt_waits_for_no_clock(self, open_shared: OpenShared) -> None:
+        owner, behind = Worker(open_shared(), 0), Worker(open_shared())
+        ahead = int(time.time() * 1_000_000) + 3_600_000_000
+        owner.ask(errand(owner.store, 1, due=ahead))
+        assert behind.membership.beat().waiting
+        (queue,) = owner.store.queues()
+        assert queue.silent == 0
+        assert behind.membership.waiting(["work"], NOW) == {"work": 1}
+        assert behind.take() == [1]
 
     def test_an_answer_takes_the_place_of_its_errand(self, open_shared: OpenShared) -> None:
         owner, taker = Worker(open_shared(), 0), Worker(open_shared())
