@@ -51,6 +51,7 @@ END_STUCK = ending_stuck(
     "SELECT 1 FROM errand JOIN worker ON worker = id WHERE leased_until <= clock_timestamp()",
 )
 
+
 def _begins(by: str) -> str:
     # Only what waits for a back-off looks at the clock: who takes a first attempt may have one that
     # is behind the clock of who asked.

@@ -11,11 +11,11 @@ from zlib import crc32
 import pytest
 from hypothesis import settings
 
+from deadlines import limit, seconds_for
 from perdure import Runtime
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.opening import open_store
 from perdure.persistence.store import Store
-from deadlines import limit, seconds_for
 from private_postgres import PrivatePostgres
 from spare_hubs import SpareHubs
 
