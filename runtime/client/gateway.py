@@ -14,6 +14,7 @@ from ...actors.errors import (
 from ...actors.history import (
     EntityOperationCalled,
     ExecutionResumed,
+    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -31,6 +32,7 @@ from ..engine.reply import Reply
 from ..engine.slot import Arrival, Slot
 from ..engine.watchers import MEMORY_LOST, Watched
 from ..lanes import Lane, run_in, run_to_end
+from .foreseeing import awaited
 
 T = TypeVar("T")
 
@@ -224,20 +226,23 @@ class LocalGateway:
                 reply.set(row)
 
         with self._partition.watchers.watching(instance_id, watcher, reply):
-            if not self._is_on_the_way(instance_id, until):
-                row = await self.read(lambda store: store.instance(instance_id))
+            slot = self._partition.residents.slots.get(instance_id)
+            if slot is not None and not slot.loaded:
+                # What it is loaded for may be a rewind: afterwards memory knows.
+                slot.arrivals.append(lambda _: reply.set(MEMORY_LOST))
+            elif slot is None or not _is_on_the_way(slot, until):
+                down = self._partition.down
+                rows = await self.read(lambda store: awaited(store, [instance_id]))
+                row = rows.get(instance_id)
                 if row is None and not reply.settled:
                     raise InstanceNotFoundError(instance_id)
+                if row is not None and row.status is Status.FAILED and down is not None:
+                    # A rewind may be in the mailbox, which is being read.
+                    await self._partition.recovered.wait()
+                    return MEMORY_LOST
                 if row is not None and until(row):
                     return row
             return await reply.wait()
-
-    def _is_on_the_way(self, instance_id: str, until: Until) -> bool:
-        """Whether memory has it, not there yet: then a later commit brings it, and no row has."""
-        slot = self._partition.residents.slots.get(instance_id)
-        if slot is None or not isinstance(slot.actor, Orchestration):
-            return False
-        return not until(instance_row(slot.actor, slot))
 
     async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
         """Look now, and whenever a commit has touched an instance, until there is something."""
@@ -325,6 +330,17 @@ class LocalGateway:
             partition.residents.when_loaded(instance_id, partial(mended, reply))
 
         await self._request(begin, instance_id)
+
+
+def _is_on_the_way(slot: Slot, until: Until) -> bool:
+    """Whether memory has it, not there yet: then a later commit brings it, and no row has."""
+    actor = slot.actor
+    if not isinstance(actor, Orchestration):
+        return False
+    rewound = any(isinstance(message.event, ExecutionRewound) for message in actor.inbox)
+    if rewound and actor.status is Status.FAILED:
+        return True
+    return not until(instance_row(actor, slot))
 
 
 def _is_ending(slot: Slot) -> bool:

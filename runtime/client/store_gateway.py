@@ -19,25 +19,21 @@ from ...actors.errors import (
     StoreError,
 )
 from ...actors.history import (
-    AnyEvent,
     EntityOperationCalled,
     EntityOperationCompleted,
     EntityOperationFailed,
     ExecutionResumed,
-    ExecutionRewound,
     ExecutionStarted,
-    ExecutionSuspended,
-    ExecutionTerminated,
 )
 from ...actors.messages import Message
 from ...actors.status import Status
-from ...actors.wire import UnreadableEventError, read_event, write_event
+from ...actors.wire import read_event, write_event
 from ...persistence.records import InstanceRow, MessageRow, Purged, Start
 from ...persistence.store import Store
 from ..clock import Bell, Clock, IdSource
 from ..engine.bookkeeper import Answer
-from ..engine.restore import message as message_of
 from ..lanes import Lane, run_in, run_to_end
+from .foreseeing import awaited, looked_at
 from .gateway import Check, Until
 from .hearing import Hearing
 
@@ -115,7 +111,7 @@ class StoreGateway:
         )
 
         if check is not None:
-            known, foreseen = await self.read(partial(_looked_at, message.target))
+            known, foreseen = await self.read(lambda store: looked_at(store, message.target))
             problem: PerdureError | None = InstanceNotFoundError(message.target)
             if known is not None:
                 problem = check(foreseen)
@@ -143,12 +139,7 @@ class StoreGateway:
         """Poll until an instance gets somewhere; raises `InstanceNotFoundError`."""
 
         def look(store: Store) -> InstanceRow | None:
-            row = store.instance(instance_id)
-            if row is not None and row.status is Status.FAILED:
-                # A rewind may be on its way, after which this is not the end.
-                row, foreseen = _looked_at(instance_id, store)
-                if foreseen is Status.RUNNING and row is not None and row.status is Status.FAILED:
-                    return None
+            row = awaited(store, [instance_id]).get(instance_id)
             if row is None:
                 raise InstanceNotFoundError(instance_id)
             return row if until(row) else None
@@ -198,7 +189,7 @@ class StoreGateway:
 
     async def foresee(self, instance_id: str) -> Status | None:
         """The status of an instance; waits for a termination, but not for a runtime to start."""
-        row, foreseen = await self.read(partial(_looked_at, instance_id))
+        row, foreseen = await self.read(lambda store: looked_at(store, instance_id))
         if row is None or row.status.is_terminal or not foreseen.is_terminal:
             return None if row is None else foreseen
         with anyio.move_on_after(OWNER_PATIENCE):
@@ -216,37 +207,3 @@ class StoreGateway:
 
 def _has_ended(row: InstanceRow) -> bool:
     return row.status.is_terminal
-
-
-def _looked_at(instance_id: str, store: Store) -> tuple[InstanceRow | None, Status]:
-    # The inbox first: what the owner takes from it meanwhile shows in the row, and so is seen
-    # twice at most. The other way round it would be seen nowhere.
-    waiting = store.posted(instance_id)
-    row = store.instance(instance_id)
-    return row, _foreseen(row.status if row is not None else Status.PENDING, waiting)
-
-
-def _foreseen(status: Status, waiting: Sequence[MessageRow]) -> Status:
-    """The status that an instance will have once the owner has read what lies in the inbox."""
-    for row in waiting:
-        match _readable(row):
-            case ExecutionRewound() if status is Status.FAILED:
-                status = Status.RUNNING
-            case _ if status.is_terminal:
-                pass
-            case ExecutionSuspended():
-                status = Status.SUSPENDED
-            case ExecutionResumed() if status is Status.SUSPENDED:
-                status = Status.RUNNING
-            case ExecutionTerminated():
-                status = Status.TERMINATED
-            case _:
-                pass
-    return status
-
-
-def _readable(row: MessageRow) -> AnyEvent | None:
-    try:
-        return message_of(row).event
-    except UnreadableEventError:
-        return None

@@ -16,6 +16,7 @@ from attrs import define
 from ...persistence.records import InstanceRow
 from ...persistence.sharing import SharedStore
 from ..backoff import Backoff, Trouble
+from ..client.foreseeing import awaited
 from ..clock import Bell, Clock
 from ..lanes import Lane, run_in
 
@@ -124,7 +125,7 @@ class Lookout:
         ids = {wait.instance_id for wait in due if wait.instance_id is not None}
         requests = {wait.request_id: wait for wait in due if wait.request_id is not None}
         if ids:
-            rows = await run_in(self._lane, partial(self._store.instances, ids))
+            rows = await run_in(self._lane, partial(awaited, self._store, ids))
             for wait in due:
                 if wait.show is not None and wait.instance_id is not None:
                     wait.show(rows.get(wait.instance_id))

@@ -26,6 +26,7 @@ from ...actors.status import Status
 from ...actors.wire import read_event
 from ...persistence.records import InstanceRow, Purged
 from ...persistence.store import Store
+from ..client.foreseeing import awaited
 from ..client.gateway import Check, LocalGateway, Until
 from ..client.store_gateway import StoreGateway
 from ..engine.bookkeeper import Answer
@@ -170,8 +171,8 @@ class SharedGateway:
             elif self._holdings.welcomes(instance_id):
                 reply.set(MEMORY_LOST)
 
-        row = await self.read(lambda store: store.instance(instance_id))
-        show(row)
+        rows = await self.read(lambda store: awaited(store, [instance_id]))
+        show(rows.get(instance_id))
         return await self._await(instance_id, reply, show)
 
     async def _await(

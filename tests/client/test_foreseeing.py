@@ -3,7 +3,7 @@
 import pytest
 
 from perdure import App, Client, InstanceStateError, Status
-from perdure.actors.history import ExecutionRewound, ExecutionTerminated
+from perdure.actors.history import ExecutionRewound, ExecutionSuspended, ExecutionTerminated
 from perdure.actors.wire import write_event
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.memory import MemoryStore
@@ -55,7 +55,8 @@ async def test_a_rewind_on_its_way_hides_the_failure() -> None:
     store = MemoryStore()
     owner = Owner(store)
     owner.keep(instance("a", status=Status.FAILED, completed=20))
-    store.post([MessageRow(0, "a", write_event(ExecutionRewound(30, "again")))])
+    events = ExecutionRewound(30, "again"), ExecutionSuspended(31)
+    store.post([MessageRow(0, "a", write_event(event)) for event in events])
     disturbed = DisturbedStore(store)
 
     def take(method: str, _: int) -> None:

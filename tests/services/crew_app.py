@@ -12,6 +12,8 @@ from perdure.runtime.sharing.holdings import Holdings
 
 app = App("crew")
 gates: dict[str, anyio.Event] = {}
+broken: set[int] = set()
+"""What `holds` fails for."""
 
 
 @app.entity
@@ -47,6 +49,18 @@ async def echo(number: int) -> int:
 async def gated(number: int) -> int:
     await gates["activity"].wait()
     return number
+
+
+@app.activity
+async def holds(number: int) -> int:
+    if number in broken:
+        raise ValueError("it broke")
+    return number
+
+
+@app.orchestration
+async def fragile(ctx: OrchestrationContext, number: int) -> int:
+    return await ctx.call_activity(holds, number)
 
 
 @app.orchestration

@@ -1,13 +1,18 @@
 """Actors of different workers talk to each other as if there were one."""
 
+import threading
+from contextlib import closing
+
 import anyio
 import pytest
 
 from crew_app import (
     Account,
     Log,
+    broken,
     crew,
     family,
+    fragile,
     guardian,
     has,
     id_at,
@@ -19,6 +24,8 @@ from crew_app import (
 )
 from crew_app import app as crew_app
 from perdure import InstanceAlreadyExistsError, Reuse, Runtime, Status
+from perdure.persistence.postgres import PostgresStore
+from perdure.testing.disturbed import DisturbedStore
 
 
 async def test_children_run_elsewhere_and_answer(hub: str) -> None:
@@ -143,3 +150,30 @@ async def test_what_elsewhere_has_ended_is_refused(hub: str) -> None:
             await one.client.start_new(steps, 1, instance_id=there, reuse=Reuse.NEVER)
         assert (await one.client.purge(there)).deleted_instance_count == 1
         assert await two.client.get_status(there) is None
+
+
+async def test_a_rewind_elsewhere_hides_the_failure(hub: str) -> None:
+    """Nobody beside one worker sees an end before the other has read of the rewind."""
+    door = threading.Event()
+    with closing(PostgresStore.at(hub)) as near, closing(PostgresStore.at(hub)) as far:
+        asks, acts = DisturbedStore(near), DisturbedStore(far)
+        async with (
+            Runtime(crew_app, store=asks.store) as one,
+            Runtime(crew_app, store=acts.store) as two,
+        ):
+            await has(two, 16)
+            broken.add(7)
+            fixed = await one.client.start_new(fragile, 7, instance_id=id_at(two))
+            status = await one.client.wait_for_completion(fixed.instance_id, timeout=30)
+            assert status.runtime_status is Status.FAILED
+            broken.clear()
+            acts.before = lambda method, _: method == "arrived" and door.wait(30)
+            await one.client.rewind(fixed.instance_id)
+            looks = asks.calls["posted"]
+
+            def seen(_: str, __: int) -> None:
+                if asks.calls["posted"] > looks + 2:
+                    door.set()
+
+            asks.after = seen
+            assert await fixed.result(30) == 7
