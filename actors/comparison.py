@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from attrs import Factory, define
@@ -83,6 +83,15 @@ def source_line() -> str | None:
             return None
         frame = frame.f_back
     return None if frame is None else _place(frame)
+
+
+def users_line(frame: FrameType | None, outermost: CodeType) -> str | None:
+    """Where the user's code is in the frames up to `outermost`; None when it is in none of them."""
+    while frame is not None and frame.f_code is not outermost:
+        if _is_users(frame):
+            return _place(frame)
+        frame = frame.f_back
+    return None
 
 
 def waiting_line(fibers: Iterable[Fiber]) -> str | None:

@@ -34,7 +34,13 @@ from .engine.restore import message as message_of
 from .settings import Settings
 
 Problem = Literal[
-    "non-determinism", "missing definition", "payload", "unreadable", "failure", "new work"
+    "non-determinism",
+    "missing definition",
+    "payload",
+    "unreadable",
+    "failure",
+    "endless",
+    "new work",
 ]
 
 
@@ -46,7 +52,8 @@ class Misfit:
     name: str
     problem: Problem
     """`non-determinism` and `missing definition` would park it, and so would `unreadable`; a
-    `payload` fails when it is read; `failure` is an error that the code raises and did not."""
+    `payload` fails when it is read; `failure` is an error that the code raises and did not.
+    `endless` would hold up the whole runtime."""
     message: str
     version: str | None = None
     recorded: str | None = None

@@ -5,6 +5,7 @@ user's runs but converters, and nothing is written. A living owner is not distur
 read as of one moment, and what has ended meanwhile is left out.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,15 +14,23 @@ from attrs import define, field
 from ..actors.app import App
 from ..actors.durable_http import HTTP_ACTIVITY
 from ..actors.status import TERMINAL, Status
-from ..persistence.records import Query
+from ..persistence.records import Query, Whole
 from ..persistence.store import Store
 from .clock import new_id
 from .engine.seclusion import refuse_blocking_calls, secluded
 from .fitting import Fitting, Misfit, NewWork
 from .http_activity import http_activity
+from .leash import Leash, OverrunError
 
 UNFINISHED = frozenset(Status) - TERMINAL
 AT_ONCE = 100
+
+SECONDS_MAX = 10.0
+OVERRUNS_MAX = 3
+"""So many of the same code are waited for; with a thousand it would take hours to say the same."""
+
+Code = tuple[str, str | None]
+"""Name and version."""
 
 Advance = Callable[[int, int], object]
 """Called with how many were checked, and how many there are to check."""
@@ -52,30 +61,37 @@ def check_store(
     store: Store,
     *,
     sample: int | None = None,
+    seconds_max: float = SECONDS_MAX,
     progress: Advance | None = None,
 ) -> StoreCheck:
     """Hold the code of `app` against every unfinished orchestration and every entity of a store.
 
-    Of more than `sample` of either that many are taken, evenly by age and by id. Blocks while it
-    reads and replays. Raises `StoreError`.
+    Of more than `sample` of either that many are taken, evenly by age and by id. Each has
+    `seconds_max` for its replay; whatever takes longer is `endless`. Blocks while it reads and
+    replays, which it does on threads of its own. Raises `StoreError`.
     """
     if sample is not None and sample < 1:
         raise ValueError(f"sample must be at least 1, not {sample}")
-    copied = app.copy()
-    copied.built_in.setdefault(HTTP_ACTIVITY, http_activity(copied))
     refuse_blocking_calls()
-    return _Checker(store, Fitting(copied, new_id), sample, progress).run()
+    return _Checker(store, app, Leash(seconds_max), sample, progress).run()
 
 
 @define
 class _Checker:
     _store: Store
-    _fitting: Fitting
+    _app: App
+    _leash: Leash
     _sample: int | None
     _progress: Advance | None
+    _fitting: Fitting = field(init=False)
+    _overruns: Counter[Code] = field(factory=Counter[Code])
+    """How many were endless, by their code."""
     _found: StoreCheck = field(factory=StoreCheck)
     _done: int = 0
     _total: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._fitting = self._made_fitting()
 
     def run(self) -> StoreCheck:
         running = sum(self._store.count(Query(UNFINISHED)).values())
@@ -108,22 +124,59 @@ class _Checker:
 
     def _check(self, ids: list[str]) -> int:
         checked = 0
-        for whole in self._store.export(ids):
+        # All are read before the user's code runs, so that nothing is open for as long as it takes.
+        for whole in [*self._store.export(ids)]:
             if whole.instance is None or not whole.instance.status.is_terminal:
                 checked += 1
-                with secluded():
-                    for found in self._fitting.of(whole):
-                        self._note(found)
+                self._hold_against(whole)
         self._done += len(ids)
         if self._progress is not None:
             self._progress(self._done, max(self._total, self._done))
         return checked
+
+    def _hold_against(self, whole: Whole) -> None:
+        code = _code_of(whole)
+        overruns = self._overruns[code]
+        if overruns >= OVERRUNS_MAX:
+            tried = f"not tried, as {overruns} others of the same code had not come to their end"
+            self._found.misfits.append(_endless(whole, tried))
+            return
+        try:
+            found = self._leash.run(lambda: _secluded(self._fitting, whole))
+        except OverrunError as error:
+            self._overruns[code] += 1
+            self._found.misfits.append(_endless(whole, str(error), error.source))
+            # Whoever was interrupted, or goes on, may have left that one in any state.
+            self._fitting = self._made_fitting()
+            return
+        for each in found:
+            self._note(each)
+
+    def _made_fitting(self) -> Fitting:
+        copied = self._app.copy()
+        copied.built_in.setdefault(HTTP_ACTIVITY, http_activity(copied))
+        return Fitting(copied, new_id)
 
     def _note(self, found: Misfit | NewWork) -> None:
         if isinstance(found, Misfit):
             self._found.misfits.append(found)
         else:
             self._found.new_work.append(found)
+
+
+def _secluded(fitting: Fitting, whole: Whole) -> list[Misfit | NewWork]:
+    with secluded():
+        return [*fitting.of(whole)]
+
+
+def _code_of(whole: Whole) -> Code:
+    row = whole.instance
+    return (whole.id.split("@")[1], None) if row is None else (row.name, row.version)
+
+
+def _endless(whole: Whole, message: str, source: str | None = None) -> Misfit:
+    name, version = _code_of(whole)
+    return Misfit(whole.id, name, "endless", message, version, source=source)
 
 
 def _ids(page_of: Callable[[str | None], Any]) -> Iterator[str]:

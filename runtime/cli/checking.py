@@ -13,7 +13,7 @@ from rich.text import Text
 from perdure.actors.app import App
 from perdure.runtime.fitting import Misfit, NewWork
 from perdure.runtime.host import Runtime
-from perdure.runtime.store_check import Advance, StoreCheck, check_store
+from perdure.runtime.store_check import SECONDS_MAX, Advance, StoreCheck, check_store
 
 from .ending import FAILED
 from .loading import load_app
@@ -28,6 +28,7 @@ _ADVICE = {
     "payload": "let the type read what was written, for instance by a default",
     "unreadable": "a newer Perdure wrote it, or it is damaged: see `perdure doctor`",
     "failure": "mend the code, or let these instances end before it is deployed",
+    "endless": "let each round of a loop await what has not come yet, or give --seconds-max more",
 }
 
 
@@ -39,12 +40,21 @@ def check(
         int | None,
         typer.Option(min=1, help="So many orchestrations and entities at most, evenly chosen."),
     ] = None,
+    seconds_max: Annotated[
+        float, typer.Option(help="How long the replay of one may take.")
+    ] = SECONDS_MAX,
 ) -> None:
     """Hold this code against what is unfinished; changes nothing, exit status 1 for misfits."""
     place = session.store("check")
+    if not seconds_max > 0:
+        raise typer.BadParameter(
+            f"it has to be more than 0, not {seconds_max}", param_hint="--seconds-max"
+        )
     loaded = load_app(app)
     with closing(opened(place)) as store, _progress() as advance:
-        found = check_store(_app(loaded), store, sample=sample, progress=advance)
+        found = check_store(
+            _app(loaded), store, sample=sample, seconds_max=seconds_max, progress=advance
+        )
     printer = session.printer
     if printer.as_json:
         for document in _documents(found):
@@ -101,8 +111,9 @@ def _told(misfit: Misfit) -> Text:
         f" {misfit.actor_id} ({misfit.name}{version}): {misfit.problem}",
     )
     if misfit.recorded is None:
-        return line.append(f"\n  {misfit.message}")
-    line.append(f"\n  recorded {misfit.recorded}\n  actual   {misfit.actual}")
+        line.append(f"\n  {misfit.message}")
+    else:
+        line.append(f"\n  recorded {misfit.recorded}\n  actual   {misfit.actual}")
     if misfit.source is not None:
         line.append(f"\n  at       {misfit.source}")
     return line

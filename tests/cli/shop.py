@@ -100,4 +100,15 @@ async def hello_again(ctx: OrchestrationContext, name: str) -> str:
     return name
 
 
+endless = App("shop")
+"""Code that never comes to an end of what the other one has begun."""
+
+
+@endless.orchestration(name="waits")
+async def never_waits(ctx: OrchestrationContext, text: str) -> str:
+    while text:
+        ctx.set_custom_status(text)
+    return text
+
+
 broken = 5

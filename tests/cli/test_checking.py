@@ -37,6 +37,17 @@ def test_misfits_are_lines_of_json(perdure: Any, hub: Any, at_the_shop: None) ->
     assert '"level":"problem","id":"w","name":"waits","problem":"missing definition"' in out
 
 
+def test_endless_code_is_told_in_time(perdure: Any, hub: Any, at_the_shop: None) -> None:
+    perdure("start", "waits", '"tea"', "--id", "w")
+    hub.recorded("w", "ExecutionStarted")
+    code, said, _ = perdure.run("check", "shop:endless", "--seconds-max", "0.3")
+    assert code == 1
+    assert "problem w (waits): endless\n  it had not come to its end after 0.3 s\n  at " in said
+    assert "endless: let each round of a loop await what has not come yet, or give" in said
+    said = perdure.refused(2, "check", "shop:endless", "--seconds-max", "0")
+    assert "it has to be more than 0" in said
+
+
 def test_the_rest_of_a_sample_is_told(perdure: Any, hub: Any, at_the_shop: None) -> None:
     for name in "abc":
         perdure("start", "waits", "--id", name)

@@ -1,0 +1,111 @@
+"""A time limit for code that may never come to its end.
+
+The code runs on a thread of its own, and whoever asked waits no longer than the limit. Then
+`SystemExit` is raised in that thread, again and again, because user code and the kernel catch what
+they do not know. A thread that goes on all the same, as one that waits for a lock does, is left
+behind: it is a daemon, and what it would have said is not heard any more.
+
+A signal would reach the main thread alone, and tracing would slow everything down; another process
+would need code that can be imported, or a fork amid threads. So one thing stays out of reach: a
+single call into C that keeps the interpreter's lock for ever.
+"""
+
+import ctypes
+import math
+import sys
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Generic, TypeVar
+
+from attrs import define, frozen
+
+from ..actors.comparison import users_line
+
+T = TypeVar("T")
+
+_LOOKS_MAX = 20
+_LOOK_SECONDS = 0.005
+_STOP_SECONDS = 0.05
+_STOPS_MAX = 20
+
+
+class OverrunError(Exception):
+    """Raised when the limit was reached; `source` is the user's line that was being run."""
+
+    def __init__(self, seconds_max: float, source: str | None) -> None:
+        self.source = source
+        super().__init__(f"it had not come to its end after {seconds_max:g} s")
+
+
+@frozen
+class Leash:
+    """Lets code run for `seconds_max`, whichever thread asks for it."""
+
+    seconds_max: float
+
+    def __attrs_post_init__(self) -> None:
+        if math.isnan(self.seconds_max) or self.seconds_max <= 0:
+            raise ValueError(f"seconds_max must be more than 0, not {self.seconds_max}")
+
+    def run(self, work: Callable[[], T]) -> T:
+        """What it returns or raises; raises `OverrunError` when it takes too long."""
+        run = _Run(work)
+        context = copy_context()
+        thread = threading.Thread(target=context.run, args=(run,), name="leashed", daemon=True)
+        thread.start()
+        try:
+            thread.join(min(self.seconds_max, threading.TIMEOUT_MAX))
+            if thread.is_alive():
+                raise OverrunError(self.seconds_max, _line_of(thread))
+        finally:
+            _stop(thread)
+        return run.outcome()
+
+
+@define
+class _Run(Generic[T]):
+    """What the thread does, and what came of it."""
+
+    _work: Callable[[], T]
+    _values: tuple[T, ...] = ()
+    _error: BaseException | None = None
+
+    def __call__(self) -> None:
+        try:
+            self._values = (self._work(),)
+        except BaseException as error:  # noqa: BLE001 - raised where it was asked for
+            self._error = error
+
+    def outcome(self) -> T:
+        if self._error is not None:
+            raise self._error
+        (value,) = self._values
+        return value
+
+
+_OUTERMOST = _Run[object].__call__.__code__
+
+
+def _line_of(thread: threading.Thread) -> str | None:
+    """Where the user's code is; seen more than once, as the kernel has its turns in between."""
+    source = None
+    for _ in range(_LOOKS_MAX):
+        # There is no public way to see another thread's frames.
+        frame = sys._current_frames().get(thread.ident or 0)  # pyright: ignore[reportPrivateUsage]
+        source = users_line(frame, _OUTERMOST)
+        if source is not None:
+            break
+        thread.join(_LOOK_SECONDS)
+    return source
+
+
+def _stop(thread: threading.Thread) -> None:
+    """End it if that is possible; Python's own threads take a `SystemExit` for a quiet end."""
+    for _ in range(_STOPS_MAX):
+        if not thread.is_alive():
+            return
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
+        )
+        thread.join(_STOP_SECONDS)
