@@ -412,7 +412,6 @@ class OrchestrationContext(EntityCalls):
             f"event {name!r}",
             read=PayloadReader(execution.codec, type_, f"event {name!r}"),
         )
-        task.on_cancel(lambda: execution.events.stop_listening(key, task))
         execution.events.listen(key, task)
         if timeout is not None and not task.done:
             self._bound(task, key, name, seconds_of(timeout))

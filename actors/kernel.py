@@ -156,7 +156,7 @@ class Kernel:
         self._ready: list[Fiber] = []
         self._living: dict[int, Fiber] = {}
         self._passes = 0
-        self._telling: list[tuple[Iterator[Follower], Waitable]] = []
+        self._telling: list[tuple[Iterator[Follower], Waitable]] | None = None
 
     def spawn(
         self,
@@ -214,9 +214,10 @@ class Kernel:
         a loop does it, so that composites may be nested to any depth.
         """
         telling = self._telling
-        telling.append((iter(followers), settled))
-        if len(telling) > 1:
+        if telling is not None:
+            telling.append((iter(followers), settled))
             return
+        telling = self._telling = [(iter(followers), settled)]
         try:
             while telling:
                 left, settled = telling[-1]
@@ -227,7 +228,7 @@ class Kernel:
                     telling.pop()
                     settled.wake()
         finally:
-            telling.clear()
+            self._telling = None
 
     @property
     def pass_on(self) -> Waitable:

@@ -20,7 +20,7 @@ from .calls import unlocks
 from .context import OrchestrationContext
 from .definitions import OrchestrationDefinition
 from .effects import Effects, Parked, parked_by
-from .emptiness import new_dict, new_list
+from .emptiness import NOTHING, added, new_dict, new_list
 from .errors import DefinitionNotFoundError, NonDeterminismError
 from .failure import FailureDetails
 from .history import (
@@ -48,7 +48,6 @@ from .messages import Message, payload_size
 from .openwork import OpenWork, last_awaited, open_work
 from .outcomes import Continued, Raised, RefusedError, Returned
 from .outgoing import asks_for_outcome, start_of, to_entity, told_to_parent
-from .raised import NO_NAMES
 from .replay import TURN_BYTES_MAX, Execution, Identity
 from .rewind import rewound
 from .status import Status
@@ -92,9 +91,9 @@ class Orchestration:
     execution: Execution | None = None
     trail: Trail | None = None
     """Its place in a trace, once it has begun and if it is traced."""
-    waiting: list[Message] = Factory(new_list)
+    waiting: list[Message] = NOTHING
     """Messages that came before its start."""
-    _awaited: list[str] = NO_NAMES
+    _awaited: list[str] = NOTHING
 
     @property
     def idle(self) -> bool:
@@ -154,7 +153,7 @@ class Orchestration:
             elif isinstance(event, ExecutionRewound):
                 ended = self._rewind(event, effects)
             elif not self.begun and isinstance(event, EventRaised):
-                self.waiting.append(effects.taken.pop())
+                self.waiting = added(self.waiting, effects.taken.pop())
                 continue
             else:
                 ended = self._apply(event, events, effects)
@@ -184,7 +183,7 @@ class Orchestration:
         self.trail = followed(None, self.id, event, effects.now)
         self.parent, self.input, self.tags = event.parent, event.input, event.tags
         self.inbox[:0] = self.waiting
-        self.waiting.clear()
+        self.waiting = NOTHING
         if self.status is Status.PENDING:
             self.status = Status.RUNNING
         effects.changed = True
@@ -275,10 +274,10 @@ class Orchestration:
             effects.passages += self.trail.recorded(asked, called_off, effects.now)
         self._do(asked, called_off, effects)
         if called_off:
-            execution.called_off = []
+            execution.called_off = NOTHING
             effects.called_off.extend(called_off)
             effects.timers_cut.extend(execution.timers_off)
-            execution.timers_off.clear()
+            execution.timers_off = NOTHING
         if execution.custom_status != self.custom_status:
             self.custom_status, effects.changed = execution.custom_status, True
         notes, awaited = None, execution.awaited
@@ -344,7 +343,7 @@ class Orchestration:
         self.version = outcome.version if outcome.version is not None else self.version
         self.input = outcome.input
         self.begun, self.turns_recorded, self.open_activities = False, 0, False
-        self.history, self._awaited = None, NO_NAMES
+        self.history, self._awaited = None, NOTHING
         self.lineage = frozenset()
         started = ExecutionStarted(
             effects.now,
@@ -409,7 +408,7 @@ class Orchestration:
         """Append the end, and give up what is open, which is returned."""
         work = self._open_work()
         effects.taken.extend(self.waiting)
-        self.waiting.clear()
+        self.waiting = NOTHING
         if self.execution is not None and events:
             self._record(events, effects)
             effects.activities.clear()

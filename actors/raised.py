@@ -3,11 +3,23 @@
 from collections import deque
 from typing import Any
 
+from .emptiness import NOTHING
 from .history import EventRaised
 from .tasks import Task
 
-NO_NAMES: list[str] = []
-"""Shared by all who wait for nothing: it is never changed."""
+
+class Listening:
+    """Ends a wait for an event; lighter than a closure, as great numbers wait for long."""
+
+    __slots__ = ("_events", "_name", "_task")
+
+    def __init__(self, events: "RaisedEvents", name: str, task: Task[Any]) -> None:
+        self._events = events
+        self._name = name
+        self._task = task
+
+    def __call__(self) -> None:
+        self._events.stop_listening(self._name, self._task)
 
 
 class RaisedEvents:
@@ -21,7 +33,7 @@ class RaisedEvents:
     @property
     def awaited(self) -> list[str]:
         """Names that somebody waits for, in lower case, in order."""
-        return sorted(self._waiting) if self._waiting else NO_NAMES
+        return sorted(self._waiting) if self._waiting else NOTHING
 
     def arrive(self, event: EventRaised) -> None:
         """Give an event to the wait that is oldest, or keep it for the next."""
@@ -45,6 +57,7 @@ class RaisedEvents:
                 del self._kept[name]
         else:
             self._waiting.setdefault(name, []).append(task)
+            task.on_cancel(Listening(self, name, task))
 
     def stop_listening(self, name: str, task: Task[Any]) -> None:
         """Leave the events of that name to others."""

@@ -23,6 +23,7 @@ from .app import App
 from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall, unlocks
 from .comparison import Rehearsal, described, essence, source_line, waiting_line
 from .definitions import OrchestrationDefinition
+from .emptiness import NOTHING, added
 from .errors import NonDeterminismError, NotDurableError, PayloadTooLargeError
 from .failure import details_of
 from .history import (
@@ -52,7 +53,7 @@ from .history import (
 from .kernel import Fiber, Kernel
 from .moments import FIRST, LAST, moment
 from .outcomes import Continuation, Continued, Outcome, Raised, Returned, standing
-from .raised import NO_NAMES, RaisedEvents
+from .raised import RaisedEvents
 from .styles import drive, is_coroutine, is_generator
 from .tasks import Task
 
@@ -107,15 +108,15 @@ class Execution:
         self.asked: dict[tuple[int, int], AnyAsked] = {}
         """What the code asked for and no recorded event has confirmed, in order."""
         self._asked_bytes = 0
-        self.called_off: list[int] = []
-        self.timers_off: list[int] = []
+        self.called_off: list[int] = NOTHING
+        self.timers_off: list[int] = NOTHING
         self._events: RaisedEvents | None = None
         self.suspended = False
         self.origin = identity.execution_id
         """The execution that a rewind goes back to: ids and chances stay those of its calls."""
         self._relocking = False
         self._last_id = 0
-        self._held: list[AnyEvent] = []
+        self._held: list[AnyEvent] = NOTHING
         self._guids = 0
         self._random: random.Random | None = None
         self._requests: dict[str, EntityCall] = {}
@@ -169,14 +170,14 @@ class Execution:
             self.suspended = False
             self._release()
         elif self.suspended or (self._relocking and not isinstance(event, EntityLockGranted)):
-            self._held.append(event)
+            self._held = added(self._held, event)
         elif self._relocking:
             self._lock_granted_again()
         elif isinstance(event, ExecutionRewound):
             self._rewound()
 
     def _release(self) -> None:
-        held, self._held = self._held, []
+        held, self._held = self._held, NOTHING
         for event in held:
             self.apply(event)
 
@@ -278,8 +279,8 @@ class Execution:
         if isinstance(call, EntityCall):
             self._requests.pop(call.event.request_id, None)
         if isinstance(call, TimerCall):
-            self.timers_off.append(call_id)
-        self.called_off.append(call_id)
+            self.timers_off = added(self.timers_off, call_id)
+        self.called_off = added(self.called_off, call_id)
 
     @property
     def events(self) -> RaisedEvents:
@@ -295,7 +296,7 @@ class Execution:
     @property
     def awaited(self) -> list[str]:
         """The names of external events that are waited for."""
-        return self._events.awaited if self._events is not None else NO_NAMES
+        return self._events.awaited if self._events is not None else NOTHING
 
     def _ended_call(self, call_id: int) -> OpenCall | None:
         """Take a call out of those that are open, if it is one of them."""

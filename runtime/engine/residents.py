@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
+from ...actors.emptiness import NOTHING, added
 from ...actors.entity import Entity
 from ...actors.orchestration import Orchestration
 from ...persistence.records import Stored
@@ -57,7 +58,7 @@ class Residents:
         if slot.loaded:
             arrival(slot)
         else:
-            slot.arrivals.append(arrival)
+            slot.arrivals = added(slot.arrivals, arrival)
 
     def begin_loading(self) -> None:
         """Ask the store for all who are wanted."""
@@ -90,7 +91,7 @@ class Residents:
 
     def _let_in(self, slot: Slot, record: Stored) -> None:
         self._settle_in(slot, record)
-        arrivals, slot.arrivals = slot.arrivals, []
+        arrivals, slot.arrivals = slot.arrivals, NOTHING
         for arrival in arrivals:
             arrival(slot)
         self.retire(slot)

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from attrs import Factory, define
+from attrs import define
 
 from ...actors.effects import Parked
-from ...actors.emptiness import new_list
+from ...actors.emptiness import NOTHING
 from ...actors.entity import Entity
 from ...actors.orchestration import Orchestration
 
@@ -24,7 +24,7 @@ class Slot:
     """Whether what the store has of it is known."""
     fresh: bool = False
     """Whether its id was made just now, so that the store cannot have it."""
-    arrivals: list[Arrival] = Factory(new_list)
+    arrivals: list[Arrival] = NOTHING
     """What came while it was being loaded, in order."""
     used: bool = False
     """Whether it had a turn since somebody last looked for one that is not needed."""
