@@ -8,7 +8,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from attrs import Factory, evolve, field, frozen
@@ -188,6 +187,8 @@ def _retry_after(text: str, now: datetime) -> timedelta | None:
     if text.isascii() and text.isdigit():
         longest = int(POLL_INTERVAL_MAX.total_seconds())
         return timedelta(seconds=int(text) if len(text) <= len(str(longest)) else longest)
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few servers give a date
+
     try:
         when = parsedate_to_datetime(text)
     except ValueError:

@@ -32,7 +32,7 @@ from ..actors.failure import FailureDetails, details_of
 from ..actors.history import TaskCompleted, TaskFailed, TaskScheduled
 from ..actors.messages import Message
 from .clock import Bell, Clock
-from .elsewhere import FailedElsewhereError, ThreadBody, run_in_process
+from .elsewhere import FailedElsewhereError, ThreadBody
 from .engine.timers import Timer, Timers
 from .instruments import Attempt, Instruments
 from .lanes import loop_door
@@ -444,6 +444,8 @@ class Activities:
     ) -> Any:
         self._wait_elsewhere()
         if definition.executor == "process":
+            from .processes import run_in_process  # noqa: PLC0415 - few need what it loads
+
             return await run_in_process(definition.name, function, arguments, self._unlimited)
         body = ThreadBody(function, arguments)
         try:

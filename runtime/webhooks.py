@@ -16,7 +16,6 @@ from ..actors.errors import HttpRequestError
 from ..actors.failure import details_of
 from ..actors.retry import RetryPolicy
 from .clock import Bell, Clock
-from .http_activity import answer_of
 from .lifecycle import Lifecycle, LifecycleEvent
 
 TIMEOUT = 30.0
@@ -192,6 +191,8 @@ class Sender:
             **webhook.headers,
         }
         request = DurableHttpRequest("POST", webhook.url, headers, body, webhook.timeout)
+        from .http_answers import answer_of  # noqa: PLC0415 - few programs have webhooks
+
         with answer_of(request, headers) as answer:
             status: int = answer.status
         return status
