@@ -56,7 +56,7 @@ async def test_shared_activities_are_listed_with_who_has_them(
     assert (await outside.get("/queues", params={"code": "look"})).json() == []
     with closing(PostgresStore.at(hub_url)) as store:
         for number, name in enumerate(("double", "render")):
-            asked = Errand(store.partition_of("i"), 9 + number, "i", "e", 1, 1, name, 2**60)
+            asked = Errand(store.partition_of("i"), 9 + number, "i", "e", 1, 2, name, 2**60)
             store.commit(Commit(0, shared=Shared({}, errands=[asked])))
     queues = (await outside.get("/queues", params={"code": "look"})).json()
     assert [queue["activity"] for queue in queues] == ["double", "render"]
