@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from attrs import frozen
 
 from ..actors.status import TERMINAL, Status
+from .checkup_logs import lost_turns
 
 T = TypeVar("T")
 
@@ -76,12 +77,20 @@ class Contents:
     overdue: Some[tuple[str, int]]
     """Timers and messages of actors that could take them, by actor and time, the oldest first."""
     stuck_locks: Some[StuckLock]
+    lost_turns: Some[tuple[str, str]]
+    """Ids with what is lost of their logs."""
 
 
-def contents(ask: Ask, now: int, old_reply: str) -> Contents:
-    """Look at everything; `old_reply` is the condition that an answer has waited for an hour."""
+def contents(
+    ask: Ask, now: int, old_reply: str, mail: tuple[str, ...] = ("mailbox", "inbox")
+) -> Contents:
+    """Look at everything; `old_reply` is the condition that an answer has waited for an hour.
+
+    `mail` are the tables in which messages wait.
+    """
     statuses = ask("SELECT status, count(*) FROM instance GROUP BY status")
     stuck = _some(ask, _STUCK)
+    statement, values = lost_turns(mail)
     locks = [
         StuckLock(entity_id, holder, Status(status) if status in _STATUSES else None)
         for entity_id, holder, status in stuck.first
@@ -98,10 +107,11 @@ def contents(ask: Ask, now: int, old_reply: str) -> Contents:
         parked=_some(ask, _PARKED),
         overdue=_some(ask, _OVERDUE, *[now - _OVERDUE_MICROSECONDS] * 3),
         stuck_locks=Some(stuck.count, locks),
+        lost_turns=_some(ask, statement, *values),
     )
 
 
-def _some(ask: Ask, statement: str, *values: int) -> Some[Any]:
+def _some(ask: Ask, statement: str, *values: object) -> Some[Any]:
     ((count,),) = ask(f"SELECT count(*) FROM ({statement}) AS found", *values)
     return Some(int(count), ask(f"{statement} LIMIT {LISTED_MAX}", *values))
 

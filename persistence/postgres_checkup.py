@@ -95,7 +95,7 @@ def examine(url: str, now: int) -> DatabaseCheckup:
 
 def _contents(look: "_Look", now: int) -> Contents:
     """What there is, with messages between workers among those in the mailboxes."""
-    found = contents(look, now, _OLD_REPLY)
+    found = contents(look, now, _OLD_REPLY, ("mailbox", "inbox", "letter"))
     return evolve(found, mailbox=found.mailbox + look.number("SELECT count(*) FROM letter"))
 
 

@@ -5,10 +5,12 @@ store never looks into. What a store has found to be damaged says so in `damage`
 what to do. Nothing else in such a row can be relied on, and it stays damaged when it is written.
 """
 
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 from attrs import Factory, define, fields, frozen
 
+from ..actors.damage import legible
 from ..actors.status import Status
 
 
@@ -306,9 +308,21 @@ class Whole:
 
     @property
     def damage(self) -> str | None:
-        """What is wrong with the first row that is damaged."""
+        """What is wrong with the first row that is damaged, or which turn is missing."""
         rows = (self.instance, self.entity, *self.turns, *self.timers, *self.messages)
-        return next((row.damage for row in rows if row is not None and row.damage), None)
+        damaged = (row.damage for row in rows if row is not None and row.damage)
+        return next(damaged, None) or missing_turn(self.turns)
+
+
+def missing_turn(turns: Iterable[TurnRow], first: int = 0) -> str | None:
+    """What is said of turns that are not numbered without a gap from `first` on."""
+    for number, row in enumerate(turns, first):
+        if row.sequence != number:
+            return (
+                f"turn {number} of {legible(row.instance_id)!r} is missing: restore a backup, or "
+                "purge it; `perdure doctor` lists all such instances"
+            )
+    return None
 
 
 @define

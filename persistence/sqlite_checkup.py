@@ -165,7 +165,7 @@ def _rows(database: sqlite3.Connection, damage: list[str]) -> Rows:
 
 
 def _contents(database: sqlite3.Connection, now: int) -> Contents:
-    def ask(statement: str, *values: int) -> list[Any]:
+    def ask(statement: str, *values: Any) -> list[Any]:
         return database.execute(statement, values).fetchall()
 
     database.execute("BEGIN")

@@ -48,6 +48,7 @@ def contents_findings(contents: Contents, owner: str | None, printer: Printer) -
     yield _parked(contents)
     yield _overdue(contents, owner, printer)
     yield _locks(contents)
+    yield _logs(contents)
     yield _replies(contents)
 
 
@@ -115,6 +116,15 @@ def _locks(contents: Contents) -> Finding:
         for lock in stuck.first
     ]
     return Finding("locks", "problem", listed(stuck.count, named), "`perdure entity clean`")
+
+
+def _logs(contents: Contents) -> Finding:
+    lost = contents.lost_turns
+    if not lost.count:
+        return Finding("logs", "ok", "no log lacks a turn")
+    named = [f"{instance_id} ({what})" for instance_id, what in lost.first]
+    fix = "restore a backup; or terminate these, purge them, and start them anew"
+    return Finding("logs", "problem", listed(lost.count, named), fix)
 
 
 def _replies(contents: Contents) -> Finding:

@@ -17,7 +17,7 @@ from ...actors.repertoire import Needed
 from ...actors.status import Status
 from ...actors.trail import followed
 from ...actors.wire import UnreadableEventError, read_event, read_events, read_failure, read_notes
-from ...persistence.records import EntityRow, InstanceRow, MessageRow, Stored, TurnRow
+from ...persistence.records import EntityRow, InstanceRow, MessageRow, Stored, TurnRow, missing_turn
 from ...persistence.store import Store
 from ..client.views import parked_from
 from ..settings import Settings
@@ -120,13 +120,14 @@ class Restorer:
             custom_status=row.custom_status,
             scheduled_start=row.scheduled_start,
             completed=row.completed,
-            turns_recorded=len(rows),
+            turns_recorded=rows[-1].sequence + 1 if rows else 0,
             open_activities=row.open,
         )
         restored = Restored(actor, parked_from(row.parked), updated=row.updated)
         try:
             _refuse_damage(row)
             turns = [turn(row) for row in rows]
+            _refuse_gap(rows)
         except UnreadableEventError as error:
             actor.unreadable = Parked("unreadable", str(error))
             if not row.status.is_terminal:
@@ -173,6 +174,12 @@ def _refuse_damage(row: InstanceRow) -> None:
             raise UnreadableEventError(f"the stored {name} is damaged: {legible(text or '')}")
 
 
+def _refuse_gap(rows: list[TurnRow], first: int = 0) -> None:
+    """Raise `UnreadableEventError` for what a replay would take for another history."""
+    if missing := missing_turn(rows, first):
+        raise UnreadableEventError(missing)
+
+
 def _has_ended(turns: list[Turn]) -> bool:
     return any(isinstance(event, ExecutionCompleted) for event in turns[-1].events)
 
@@ -193,11 +200,13 @@ def turn(row: TurnRow) -> Turn:
 
 def turns_of(store: Store, instance_id: str, first: int = 0) -> Iterator[tuple[int, Turn]]:
     """The turns of an instance with their numbers; raises `HistoryUnreadableError`."""
-    for row in store.history(instance_id, first):
+    rows = store.history(instance_id, first)
+    for number, row in enumerate(rows, first):
         try:
             read = turn(row)
+            _refuse_gap([row], number)
         except UnreadableEventError as error:
-            raise HistoryUnreadableError(instance_id, row.sequence, str(error)) from error
+            raise HistoryUnreadableError(instance_id, number, str(error)) from error
         yield row.sequence, read
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from perdure import Status
-from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, message
+from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, message, turn
 from perdure.persistence.records import TimerRow
 from perdure.persistence.sqlite import SQLiteStore
 
 CHECKS = [
     "file", "disk", "schema", "integrity", "checksums", "contents",
-    "owner", "parked", "overdue", "locks", "replies",
+    "owner", "parked", "overdue", "locks", "logs", "replies",
 ]  # fmt: skip
 KEYS = ["check", "level", "message", "fix"]
 
@@ -154,3 +154,14 @@ def test_damaged_rows_are_a_problem(perdure: Any, path: Path) -> None:
     assert found["level"] == "problem"
     assert found["message"] == "1 of 3 rows are damaged: row 'x1' of table instance"
     assert "restore the newest backup" in found["fix"]
+
+
+def test_lost_turns_are_a_problem(perdure: Any, path: Path) -> None:
+    turns = [turn("x", number) for number in range(3)]
+    commit(path, instances={"x": instance("x")}, turns=turns)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM turn WHERE sequence = 1")
+    found = findings(perdure, 1)["logs"]
+    assert found["message"] == "1: x (it has 2 of 3 turns)"
+    assert found["fix"] == "restore a backup; or terminate these, purge them, and start them anew"
+    assert "turn 1 of 'x' is missing" in perdure.refused(1, "export")

@@ -22,7 +22,7 @@ from perdure.persistence.records import Commit, Errand, Shared, TimerRow
 from perdure.persistence.sharing import is_shared
 
 CHECKS = ["server", "settings", "transactions", "schema", "contents",
-          "owner", "parked", "overdue", "locks", "replies"]  # fmt: skip
+          "owner", "parked", "overdue", "locks", "logs", "replies"]  # fmt: skip
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ def test_an_empty_store_is_well(path: Path) -> None:
     assert (found.schema_version, found.newest_schema_version) == (schema_version(path),) * 2
     assert (found.damage, found.owner, found.reusable) == ([], None, 0)
     assert contents(path) == Contents(
-        {}, 0, 0, 0, 0, 0, 0, 0, Some(0, []), Some(0, []), Some(0, [])
+        {}, 0, 0, 0, 0, 0, 0, 0, Some(0, []), Some(0, []), Some(0, []), Some(0, [])
     )
 
 
