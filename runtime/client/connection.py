@@ -12,6 +12,7 @@ from ...persistence.store import Store
 from ..clock import SystemClock, new_id
 from ..instruments import Telemetry, checked_telemetry
 from ..lanes import ThreadLane, run_in
+from .courier import Courier
 from .gateway import Gateway
 from .hearing import Hearing, hearing_of
 from .store_gateway import StoreGateway
@@ -34,6 +35,7 @@ class Connection:
         self._telemetry = checked_telemetry(telemetry)
         self._lane: ThreadLane | None = None
         self._opened: Store | None = None
+        self._courier: Courier | None = None
         self._hearing: Hearing | None = None
         self._gateway: Gateway | None = None
         self._thread = threading.get_ident()
@@ -71,7 +73,10 @@ class Connection:
             raise
         app = self._app if self._app is not None else App("client")
         self._hearing = hearing_of(store)
-        gateway = StoreGateway(app, SystemClock(), new_id, store, self._lane, hearing=self._hearing)
+        self._courier = Courier(store, self._lane)
+        gateway = StoreGateway(
+            app, SystemClock(), new_id, store, self._lane, self._courier.post, self._hearing
+        )
         self._gateway = self._traced(gateway)
 
     def _traced(self, gateway: Gateway) -> Gateway:
@@ -83,6 +88,8 @@ class Connection:
             return
         self._lane.close()
         self._lane, self._gateway = None, None
+        if self._courier is not None:
+            self._courier.close()
         if self._hearing is not None:
             self._hearing.close()
         if self._opened is not None:

@@ -60,7 +60,7 @@ class StoreGateway:
         new_id: IdSource,
         store: Store,
         lane: Lane,
-        post: Post | None = None,
+        post: Post,
         hearing: Hearing | None = None,
     ) -> None:
         self.app = app
@@ -70,7 +70,7 @@ class StoreGateway:
         self._lane = lane
         self._hearing = hearing
         self._seen, self._seen_at = -1, 0
-        self._post = post if post is not None else self._post_at_once
+        self._post = post
 
     async def start(
         self,
@@ -118,9 +118,6 @@ class StoreGateway:
             if problem is not None:
                 raise problem
         await self._post([row], ())
-
-    async def _post_at_once(self, messages: Sequence[MessageRow], starts: Sequence[Start]) -> None:
-        await self.read(lambda store: store.post(messages, starts))
 
     async def call(self, message: Message, event: EntityOperationCalled) -> Answer:
         """Send an operation and poll for its outcome."""

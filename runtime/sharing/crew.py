@@ -7,13 +7,13 @@ from ...actors.repertoire import Repertoire, written
 from ...persistence.records import Roster
 from ...persistence.sharing import SharedStore
 from ..activities import Activities
+from ..client.courier import Courier
 from ..client.gateway import LocalGateway
 from ..client.store_gateway import StoreGateway
 from ..engine.partition import Partition
 from ..engine.timers import Timers
 from ..lanes import Lane
 from ..settings import Settings
-from .courier import Courier
 from .errands import Errands
 from .holdings import Holdings
 from .lookout import Lookout
@@ -89,11 +89,13 @@ class Crew:
 
     async def run(self) -> None:
         """Be one of the workers, until it is cancelled."""
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._lookout.run)
-            group.start_soon(self._shares.run)
-            group.start_soon(self._courier.run)
-            group.start_soon(self._porter.run)
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._lookout.run)
+                group.start_soon(self._shares.run)
+                group.start_soon(self._porter.run)
+        finally:
+            self._courier.close()
 
     def leave(self) -> None:
         """Let the others have everything."""

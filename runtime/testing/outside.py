@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from perdure.actors.app import App
 from perdure.persistence.store import Store
+from perdure.runtime.client.courier import Courier
 from perdure.runtime.client.store_gateway import StoreGateway
 from perdure.runtime.clock import IdSource
 from perdure.runtime.engine.reply import Reply
@@ -19,7 +20,8 @@ class OutsideGateway(StoreGateway):
     """Looks when the store has changed, and not every now and then."""
 
     def __init__(self, app: App, clock: VirtualClock, new_id: IdSource, store: Store) -> None:
-        super().__init__(app, clock, new_id, store, InlineLane("client"))
+        lane = InlineLane("client")
+        super().__init__(app, clock, new_id, store, lane, Courier(store, lane).post)
         self.waits: set[Reply[bool]] = set()
         """Of those who wait for something of the store."""
 

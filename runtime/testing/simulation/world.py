@@ -16,6 +16,7 @@ from perdure.actors.moments import micros
 from perdure.persistence.records import Whole
 from perdure.persistence.store import Store
 from perdure.runtime.client.client import Client
+from perdure.runtime.client.courier import Courier
 from perdure.runtime.client.gateway import Gateway
 from perdure.runtime.client.store_gateway import StoreGateway
 
@@ -276,7 +277,8 @@ class World:
         view = DiskView(self.disk, f"client {number}", Commits())
         clock = PollingClock(self.loop, START, self.disk)
         lane = VirtualLane(self.loop, lambda: 1 + self.choices.delay(f"lane {number}") % 10_000)
-        return StoreGateway(self.app, clock, self.new_id, view.store, lane)
+        post = Courier(view.store, lane).post
+        return StoreGateway(self.app, clock, self.new_id, view.store, lane, post)
 
     def chances(self, number: int) -> Chances:
         """What a scenario draws from."""
