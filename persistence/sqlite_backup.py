@@ -1,12 +1,12 @@
 """A consistent copy of a database file while others go on reading and writing it."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from ..actors.errors import StoreCorruptError, StoreError
+from .file_sync import sync
 from .owner_lock import OwnerLock
 from .sqlite_file import refuse_cut_log
 from .sqlite_log import frames_valid
@@ -33,7 +33,7 @@ def back_up(source: Path, target: Path, progress: Progress) -> int:
         _copy(source, unfinished, progress)
         _settle(unfinished)
         unfinished.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     except (sqlite3.Error, OSError) as error:
         raise StoreError(
             f"cannot copy {source} to {target}: {error}; "
@@ -73,14 +73,4 @@ def _settle(copy: Path) -> None:
         (finding,) = database.execute("PRAGMA integrity_check(1)").fetchone()
     if finding != "ok":
         raise StoreCorruptError(f"{copy} is damaged ({finding}): check the disk, then try again")
-    _sync(copy)
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(copy)

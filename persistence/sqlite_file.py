@@ -5,13 +5,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
 from ..actors.damage import decoded
 from ..actors.errors import StoreCorruptError, StoreError
 from . import schema
+from .file_sync import sync
 from .sqlite_log import is_cut_off
 
 Durability = Literal["full", "relaxed"]
@@ -63,7 +64,7 @@ def refuse_cut_log(path: Path, frames_read: Callable[[], int]) -> None:
 
     Raises another `StoreError` when it cannot be kept, and whoever is told must leave it alone.
     """
-    log, kept = Path(f"{path}-wal"), Path(f"{path}-wal.damaged")
+    log, kept = Path(f"{path}-wal"), _kept_as(path)
     valid = frames_read()
     while not kept.exists() and is_cut_off(log, valid):
         again = frames_read()
@@ -78,15 +79,26 @@ def refuse_cut_log(path: Path, frames_read: Callable[[], int]) -> None:
         )
 
 
+def _kept_as(path: Path) -> Path:
+    """The copy of its damaged log."""
+    return Path(f"{path}-wal.damaged")
+
+
 def _keep(log: Path, kept: Path) -> None:
-    """Copy it under another name at first, so that a file named `kept` is a whole copy."""
+    """Copy it under another name at first, so that a file named `kept` is a whole copy.
+
+    It is on the disk before SQLite may remove the log.
+    """
     unfinished = kept.with_name(f"{kept.name}.unfinished")
     try:
         shutil.copyfile(log, unfinished)
+        sync(unfinished)
         unfinished.rename(kept)
+        sync(kept.parent)
     except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+        for copy in (unfinished, kept):
+            with suppress(OSError):
+                copy.unlink(missing_ok=True)
         raise StoreError(
             f"{log} was damaged in its midst, and cannot be copied to {kept}: {error}; nothing "
             "was removed: free some space, make the folder writable, then try again"
@@ -124,6 +136,8 @@ class SQLiteFile:
         self._idle_lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._closed = False
+        self._log_at_stake = False
+        """Whether hidden transactions in it would be lost with it."""
         self._writer = self._connect()
         try:
             self._prepare(self._writer)
@@ -144,6 +158,7 @@ class SQLiteFile:
             database = self._writer
             try:
                 self._refuse_when_closed()
+                self._refuse_at_stake()
                 database.execute("BEGIN IMMEDIATE")
                 yield database
                 database.execute("COMMIT")
@@ -173,7 +188,12 @@ class SQLiteFile:
         """
         if self._durability == "relaxed":
             return
-        refuse_cut_log(self.path, self._frames_read)
+        try:
+            refuse_cut_log(self.path, self._frames_read)
+        except BaseException:
+            self._log_at_stake = not _kept_as(self.path).exists()
+            raise
+        self._log_at_stake = False
 
     def _frames_read(self) -> int:
         """How many frames of the log SQLite takes for valid."""
@@ -205,15 +225,25 @@ class SQLiteFile:
 
     def close(self) -> None:
         """Close all connections, those in use as soon as they are given back."""
-        with self._idle_lock:
-            self._closed = True
-            idle, self._idle = self._idle, []
-        for database in idle:
-            database.close()
-        with self._watch_lock:
-            self._watcher.close()
-        with self._write_lock:
-            self._writer.close()
+        with ExitStack() as last:
+            if self._log_at_stake:
+                self._at_last(last)
+            with self._idle_lock:
+                self._closed = True
+                idle, self._idle = self._idle, []
+            for database in idle:
+                database.close()
+            with self._watch_lock:
+                self._watcher.close()
+            with self._write_lock:
+                self._writer.close()
+
+    def _at_last(self, last: ExitStack) -> None:
+        """Have one that may only read closed last: SQLite removes no log in its name."""
+        with suppress(sqlite3.Error):
+            place = f"{self.path.as_uri()}?mode=ro"
+            guard = last.enter_context(closing(sqlite3.connect(place, uri=True)))
+            guard.execute("SELECT count(*) FROM sqlite_schema").fetchone()
 
     def _borrow(self) -> sqlite3.Connection:
         with self._idle_lock:
@@ -233,6 +263,14 @@ class SQLiteFile:
     def _refuse_when_closed(self) -> None:
         if self._closed:
             raise StoreError(f"{self.path} was closed: open the store anew")
+
+    def _refuse_at_stake(self) -> None:
+        """The next frame would be written over those that are hidden."""
+        if self._log_at_stake:
+            raise StoreError(
+                f"{self.path}-wal was damaged in its midst, and could not be copied: "
+                "free some space, make the folder writable, then try again"
+            )
 
     def _connect(self) -> sqlite3.Connection:
         database = None

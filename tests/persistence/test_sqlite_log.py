@@ -1,18 +1,22 @@
 """A log that is damaged in its midst is refused: SQLite would take it for a shorter one."""
 
 import shutil
-from contextlib import closing, suppress
-from errno import ENOSPC
+from collections.abc import Generator
+from contextlib import closing, contextmanager, nullcontext, suppress
+from errno import EIO, ENOSPC
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from perdure import StoreCorruptError, StoreError
-from perdure.persistence.contract.rows import Owner, instance
+from perdure.persistence import sqlite_file
+from perdure.persistence.contract.rows import Owner, instance, message
+from perdure.persistence.owner_lock import OwnerLock
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.persistence.sqlite_backup import back_up
 from perdure.persistence.sqlite_checkup import examine
+from small_disk import filled, is_small, small_disk
 
 COMMITS = 12
 
@@ -20,14 +24,18 @@ COMMITS = 12
 @pytest.fixture
 def crashed(tmp_path: Path) -> Path:
     """What a process that died has left: a file, and a log of a few commits."""
-    store = SQLiteStore(tmp_path / "living.db")
+    return left_in(tmp_path)
+
+
+def left_in(folder: Path) -> Path:
+    store = SQLiteStore(folder / "living.db")
     owner = Owner(store)
     for number in range(COMMITS):
         owner.commit(instances={f"i-{number}": instance(f"i-{number}")})
     for end in ("", "-wal"):
-        shutil.copy(f"{tmp_path / 'living.db'}{end}", f"{tmp_path / 'dead.db'}{end}")
+        shutil.copy(f"{folder / 'living.db'}{end}", f"{folder / 'dead.db'}{end}")
     store.close()
-    return tmp_path / "dead.db"
+    return folder / "dead.db"
 
 
 def log_of(path: Path) -> Path:
@@ -135,3 +143,68 @@ def test_a_full_disk_removes_no_log(crashed: Path, monkeypatch: pytest.MonkeyPat
     assert [path.name for path in crashed.parent.glob("dead.db-wal*")] == ["dead.db-wal"]
     with pytest.raises(StoreCorruptError, match="damaged in its midst"):
         SQLiteStore(crashed)
+
+
+@contextmanager
+def open_already(path: Path) -> Generator[SQLiteStore]:
+    """A store that was opened while somebody else owned the file, and nobody looked at its log."""
+    lock = OwnerLock(path)
+    lock.acquire()
+    with closing(SQLiteStore(path)) as store:
+        lock.release()
+        yield store
+
+
+def test_an_open_store_keeps_a_log_without_copy(tmp_path: Path) -> None:
+    with small_disk(tmp_path) as disk:
+        crashed = left_in(disk)
+        flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+        damaged = log_of(crashed).read_bytes()
+        kept = Path(f"{log_of(crashed)}.damaged")
+        if not is_small(disk):  # only root may mount one: then a folder is in the way
+            Path(f"{kept}.unfinished").mkdir()
+        full = filled(disk) if is_small(disk) else nullcontext()
+        with open_already(crashed) as store, full:
+            for _ in range(2):
+                with pytest.raises(StoreError, match=r"cannot be copied to .*nothing was removed"):
+                    store.own()
+            with pytest.raises(StoreError, match="could not be copied: free some space"):
+                store.post([message("i-1")])
+            assert sum(1 for _ in store.export()) < COMMITS
+        assert log_of(crashed).read_bytes() == damaged
+        assert not kept.exists()
+
+
+def test_a_log_can_be_copied_later(crashed: Path) -> None:
+    flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+    damaged = log_of(crashed).read_bytes()
+    kept = Path(f"{log_of(crashed)}.damaged")
+    in_the_way = Path(f"{kept}.unfinished")
+    in_the_way.mkdir()
+    with open_already(crashed) as store:
+        with pytest.raises(StoreError, match="cannot be copied"):
+            store.own()
+        in_the_way.rmdir()
+        with pytest.raises(StoreCorruptError, match="damaged in its midst"):
+            store.own()
+    assert kept.read_bytes() == damaged
+    kept.unlink()
+    assert 0 < count(crashed) < COMMITS
+
+
+def test_a_copy_is_on_the_disk_first(crashed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, bool]] = []
+
+    def sync(path: Path) -> None:
+        synced.append((path.name, log_of(crashed).exists()))
+        if path.is_dir():
+            raise OSError(EIO, "Input/output error")
+
+    flip(log_of(crashed), log_of(crashed).stat().st_size // 2)
+    damaged = log_of(crashed).read_bytes()
+    monkeypatch.setattr(sqlite_file, "sync", sync)
+    with pytest.raises(StoreError, match="nothing was removed"):
+        SQLiteStore(crashed)
+    assert synced == [("dead.db-wal.damaged.unfinished", True), (crashed.parent.name, True)]
+    assert log_of(crashed).read_bytes() == damaged
+    assert [path.name for path in crashed.parent.glob("dead.db-wal*")] == ["dead.db-wal"]
