@@ -8,13 +8,14 @@ from pathlib import Path
 from ..actors.errors import StoreCorruptError, StoreError
 from .file_sync import sync
 from .owner_lock import OwnerLock
-from .sqlite_file import refuse_cut_log
+from .sqlite_file import first_finding, refuse_cut_log
 from .sqlite_log import frames_valid
 
 Progress = Callable[[int, int], object]
 """Called with the bytes that are copied and the bytes that there are."""
 
 _PAGES_AT_ONCE = 1_024
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def back_up(source: Path, target: Path, progress: Progress) -> int:
@@ -31,10 +32,12 @@ def back_up(source: Path, target: Path, progress: Progress) -> int:
         _refuse_hidden_commits(source.resolve())
         unfinished.unlink(missing_ok=True)
         _copy(source, unfinished, progress)
-        _settle(unfinished)
+        _settle(unfinished, source)
         unfinished.rename(target)
         sync(target.parent)
     except (sqlite3.Error, OSError) as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            raise _damaged(source, str(error)) from error
         raise StoreError(
             f"cannot copy {source} to {target}: {error}; "
             "check the folder, its permissions and the free space"
@@ -45,8 +48,15 @@ def back_up(source: Path, target: Path, progress: Progress) -> int:
 
 
 def _refuse_hidden_commits(source: Path) -> None:
-    if OwnerLock(source).holder() is None:
+    if OwnerLock(source).holder() is not None:
+        return
+    try:
         refuse_cut_log(source, lambda: frames_valid(Path(f"{source}-wal")))
+    except StoreCorruptError:
+        # As by a start: once the copy of the log has been moved away, nothing refuses any more.
+        with closing(sqlite3.connect(source)) as database:
+            database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        raise
 
 
 def _copy(source: Path, target: Path, progress: Progress) -> None:
@@ -66,11 +76,22 @@ def _copy(source: Path, target: Path, progress: Progress) -> None:
         )
 
 
-def _settle(copy: Path) -> None:
+def _settle(copy: Path, source: Path) -> None:
     """Check every page, and bring all to the disk in one file without a log beside it."""
     with closing(sqlite3.connect(copy, isolation_level=None)) as database:
         database.execute("PRAGMA journal_mode = DELETE")
-        (finding,) = database.execute("PRAGMA integrity_check(1)").fetchone()
-    if finding != "ok":
+        finding = first_finding(database, "integrity_check")
+    if finding is not None:
+        with closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            cause = first_finding(database, "integrity_check")
+        if cause is not None:
+            raise _damaged(source, cause)
         raise StoreCorruptError(f"{copy} is damaged ({finding}): check the disk, then try again")
     sync(copy)
+
+
+def _damaged(source: Path, finding: str) -> StoreCorruptError:
+    return StoreCorruptError(
+        f"{source} is damaged ({finding}), and no backup was made: keep this file, and restore the "
+        "newest backup; `perdure doctor` tells more"
+    )

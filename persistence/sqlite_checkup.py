@@ -15,7 +15,7 @@ from ..actors.errors import StoreCorruptError, StoreError
 from . import schema
 from .checkup import LISTED_MAX, REPLY_SECONDS, SECOND, Contents, Some, contents
 from .owner_lock import OwnerLock
-from .sqlite_file import APPLICATION_ID
+from .sqlite_file import APPLICATION_ID, on_one_line
 from .sqlite_log import frames_valid, is_cut_off
 from .sqlite_rows import SUMMED, damage_of
 
@@ -60,6 +60,12 @@ def schema_version(path: Path) -> int:
     """The schema's number. Raises `StoreError` when the file is no store of ours."""
     with _opened(path) as database:
         return _schema_version(database, path)
+
+
+def damaged_rows(path: Path) -> Some[str]:
+    """What is wrong with which rows, by their checksums. Raises `StoreError`."""
+    with _opened(path) as database:
+        return _rows(database, []).damaged
 
 
 def newest_schema_version() -> int:
@@ -139,7 +145,7 @@ def _damage(database: sqlite3.Connection) -> list[str]:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
             raise
         return [str(error)]
-    return [finding for (finding,) in rows if finding != "ok"]
+    return [on_one_line(finding) for (finding,) in rows if finding != "ok"]
 
 
 def _rows(database: sqlite3.Connection, damage: list[str]) -> Rows:

@@ -324,10 +324,11 @@ class SQLiteFile:
 
     def _refuse_damage(self, database: sqlite3.Connection) -> None:
         if self.path.stat().st_size <= _FULLY_CHECKED_BYTES_MAX:
-            (finding,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            finding = first_finding(database, "quick_check")
         else:
-            (finding,) = database.execute("PRAGMA quick_check(hub)").fetchone()
-        if finding != "ok":
+            (found,) = database.execute("PRAGMA quick_check(hub)").fetchone()
+            finding = None if found == "ok" else found
+        if finding is not None:
             raise StoreCorruptError(f"{self.path}: {_DAMAGED[1]} ({finding})")
 
     def _enter_wal(self, database: sqlite3.Connection) -> None:
@@ -358,6 +359,17 @@ class SQLiteFile:
             database.execute("COMMIT")
         finally:
             _end_transaction(database)
+
+
+def first_finding(database: sqlite3.Connection, check: str) -> str | None:
+    """What `quick_check` or `integrity_check` finds first, on one line."""
+    ((finding,),) = database.execute(f"PRAGMA {check}(1)").fetchall()
+    return None if finding == "ok" else on_one_line(finding)
+
+
+def on_one_line(finding: str) -> str:
+    """Without the headings, of which SQLite makes lines."""
+    return "; ".join(line for line in finding.splitlines() if not line.startswith("***"))
 
 
 def _end_transaction(database: sqlite3.Connection) -> None:

@@ -15,12 +15,14 @@ from perdure.actors.errors import StoreInUseError
 from perdure.persistence.archive import ArchiveError, read_whole, write_whole
 from perdure.persistence.records import Query, Whole
 from perdure.persistence.sqlite_backup import back_up
+from perdure.persistence.sqlite_checkup import damaged_rows
 from perdure.persistence.store import Store
 from perdure.runtime.client.queries import optional_micros
 
 from .arguments import FilterOptions
 from .completion import complete_instance
 from .ending import CONFLICT, NOT_FOUND, USAGE, CommandError
+from .findings import listed
 from .progress import progress
 from .session import Session
 from .stores import Database, Place, opened
@@ -47,10 +49,15 @@ def backup(
         raise CommandError(f"{target} exists already: name a new file for the backup", CONFLICT)
     with progress("copying") as advance:
         size = back_up(source, target, advance)
-    if session.printer.as_json:
-        session.printer.document({"path": str(target), "bytes": size})
-    else:
-        session.printer.text(f"{target} is a backup of {source}, {size} bytes")
+    damaged = damaged_rows(target)
+    document = {"path": str(target), "bytes": size, "damaged": damaged.count}
+    _tell(session, document, f"{target} is a backup of {source}, {size} bytes")
+    if damaged.count:
+        named = [problem.partition(" is damaged")[0] for problem in damaged.first[:_NAMED_MAX]]
+        raise CommandError(
+            f"damaged in {source}, and so in its backup: {listed(damaged.count, named)}; "
+            "keep the backups of before, and see `perdure doctor`"
+        )
 
 
 def export(

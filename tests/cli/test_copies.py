@@ -1,6 +1,8 @@
 """`perdure backup`, `export` and `import`."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,25 @@ def ids(text: str) -> list[str]:
     return [json.loads(line)["id"] for line in text.splitlines()]
 
 
+def test_damaged_rows_are_told_of_with_the_backup(
+    perdure: Any, filled: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(filled)) as database, database:
+        database.execute("UPDATE instance SET output = '1' WHERE id = 'ended'")
+    copy = tmp_path / "copy.db"
+    code, out, errors = perdure.run("backup", str(copy), "--json")
+    assert code == 1
+    assert json.loads(out)["damaged"] == 1
+    assert "so in its backup: 1: row 'ended' of table instance; keep the backups of" in errors
+    assert copy.exists()
+
+
 def test_a_backup_of_a_live_store_can_be_opened(perdure: Any, hub: Any, tmp_path: Path) -> None:
     perdure("start", "waits", "--id", "x")
     hub.until("x", Status.RUNNING)
     copy = str(tmp_path / "copy.db")
     (told,) = perdure.json("backup", copy)
-    assert told == {"path": copy, "bytes": Path(copy).stat().st_size}
+    assert told == {"path": copy, "bytes": Path(copy).stat().st_size, "damaged": 0}
     assert perdure.json("list", "--store", copy)[0]["instanceId"] == "x"
     assert "exists already" in perdure.refused(4, "backup", copy)
 

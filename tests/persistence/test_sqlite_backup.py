@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from perdure import StoreError
+from perdure import StoreCorruptError, StoreError
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.records import Query
 from perdure.persistence.sqlite import SQLiteStore
@@ -63,3 +63,31 @@ def test_nothing_is_backed_up_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot copy"):
         back_up(tmp_path / "hub.db", tmp_path / "copy.db", unseen)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_file_is_not_backed_up(tmp_path: Path) -> None:
+    path = tmp_path / "hub.db"
+    owner = Owner(SQLiteStore(path))
+    owner.keep(*(instance(f"i{number}", input="x" * 3_000) for number in range(50)))
+    owner.store.close()
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 4096] = b"\x05" * 4096
+    path.write_bytes(data)
+    with pytest.raises(StoreCorruptError) as refused:
+        back_up(path, tmp_path / "copy.db", unseen)
+    assert str(refused.value).startswith(f"{path} is damaged (")
+    assert "no backup was made: keep this file" in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert not list(tmp_path.glob("copy*"))
+
+
+def test_a_damaged_schema_is_not_blamed_on_folders(tmp_path: Path) -> None:
+    path = tmp_path / "hub.db"
+    SQLiteStore(path).close()
+    data = bytearray(path.read_bytes())
+    data[100:108] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(StoreCorruptError, match=r"is damaged .*and no backup was made"):
+        back_up(path, tmp_path / "copy.db", unseen)
+    assert not list(tmp_path.glob("copy*"))

@@ -125,7 +125,13 @@ def test_a_backup_without_commits_is_refused(crashed: Path) -> None:
     with pytest.raises(StoreCorruptError, match="damaged in its midst"):
         back_up(crashed, copy, lambda _done, _total: None)
     assert not copy.exists()
-    assert log_of(crashed).read_bytes() == damaged
+    kept = Path(f"{log_of(crashed)}.damaged")
+    assert kept.read_bytes() == damaged
+    with pytest.raises(StoreCorruptError, match="to go on without them, move"):
+        back_up(crashed, copy, lambda _done, _total: None)
+    kept.unlink()
+    back_up(crashed, copy, lambda _done, _total: None)
+    assert 0 < count(copy) < COMMITS
 
 
 def test_a_full_disk_removes_no_log(crashed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
