@@ -25,6 +25,14 @@ _PURGES = (
     "DELETE FROM letter WHERE target = ANY(%s::text[])",
     "DELETE FROM instance WHERE id = ANY(%s::text[])",
 )
+# By partition, as that is what its key begins with; in order, as who answers them locks them too.
+_ERRANDS = """
+    DELETE FROM errand WHERE (partition, number) IN (
+        SELECT partition, number FROM errand
+        WHERE partition = ANY(%s::integer[]) AND instance_id = ANY(%s::text[])
+        ORDER BY 1, 2 FOR UPDATE
+    )
+"""
 
 # The bound on `completed` alone is what the index is entered by.
 _ENDED = """
@@ -41,10 +49,10 @@ _BELOW = "SELECT id FROM instance WHERE parent_id = ANY(%s::text[]) ORDER BY id"
 def purge(hub: PostgresHub, ids: Sequence[str]) -> Purged:
     """See `Store.purge`."""
     asked = list(dict.fromkeys(ids))
-    return hub.connections.insist(lambda link: _purge(link, asked))
+    return hub.connections.insist(lambda link: _purge(hub, link, asked))
 
 
-def _purge(link: Link, asked: list[str]) -> Purged:
+def _purge(hub: PostgresHub, link: Link, asked: list[str]) -> Purged:
     with link.transaction():
         turns: dict[str, int | None] = dict(
             link.execute(_LENGTHS.encode(), (asked[:_INSTANCES_MAX],)).fetchall()
@@ -55,6 +63,8 @@ def _purge(link: Link, asked: list[str]) -> Purged:
             with link.pipeline():
                 for statement in _PURGES:
                     link.execute(statement.encode(), (gone,))
+                partitions = sorted({hub.partition_of(actor_id) for actor_id in gone})
+                link.execute(_ERRANDS.encode(), (partitions, gone))
                 link.execute("UPDATE hub SET changes = changes + 1")
     return Purged(gone, asked[come_to:])
 

@@ -6,8 +6,10 @@ from contextlib import closing
 
 from attrs import evolve
 
+from ...actors.status import Status
 from ..records import Answer, Commit, Errand, Letter, Shared
 from ..sharing import Membership, SharedStore
+from .rows import instance
 
 OpenShared = Callable[[], SharedStore]
 
@@ -152,6 +154,17 @@ class TestErrands:
         taker.membership.leave()
         assert owner.membership.beat().waiting
         assert owner.take() == [1]
+
+    def test_purging_takes_errands_along(self, open_shared: OpenShared) -> None:
+        owner = Worker(open_shared(), *range(4))
+        asked = [errand(owner.store, number) for number in range(1, 4)]
+        owner.ask(*asked)
+        owner.take(1)
+        rows = {f"i{n}": instance(f"i{n}", status=Status.COMPLETED, completed=9) for n in (1, 2)}
+        owner.store.commit(Commit(0, instances=dict(rows), shared=Shared(owner.epochs)))
+        assert owner.store.purge(list(rows)).gone == list(rows)
+        assert owner.membership.beat().errands == 0
+        assert owner.take() == [3]
 
     def test_a_heartbeat_tells_of_errands(self, open_shared: OpenShared) -> None:
         owner, taker = Worker(open_shared(), 0), Worker(open_shared())
