@@ -122,6 +122,6 @@ def _write(link: Link, wholes: Sequence[Whole], partition_of: PartitionOf) -> No
             *ENTITIES.steps(ENTITIES.insert, snapshots),
             *TURNS.steps(TURNS.upsert, histories),
             *TIMERS.steps(TIMERS.upsert, waiting),
-            send(messages, partition_of),
+            *send(messages, partition_of),
         ):
             link.execute(statement.encode(), values)

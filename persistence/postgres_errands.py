@@ -7,11 +7,17 @@ answer counts is up to the commit that deletes the row, and writes the answer if
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from .postgres_connections import Step
 from .postgres_hub import PostgresHub
-from .postgres_rows import ERRANDS, LETTERS, errand_values, escaped, letter_values, unescaped
+from .postgres_rows import (
+    ERRANDS,
+    LETTERS,
+    errand_values,
+    escaped,
+    letter_values,
+    packed,
+    unescaped,
+)
 from .postgres_stuck import ending_stuck
 from .records import Errand, ErrandKey, Queue, Shared
 
@@ -113,9 +119,7 @@ def steps_of(shared: Shared) -> list[Step]:
     for answer in shared.answers:
         letter = dict(zip(LETTERS.columns, letter_values(answer.letter), strict=True))
         settled.append({"errand": answer.errand[1], **letter})
-    if settled:
-        steps.append((_SETTLED, (orjson.dumps(settled).decode(),)))
-    return steps
+    return [*steps, *((_SETTLED, (document,)) for document, _ in packed(settled))]
 
 
 def waiting(hub: PostgresHub, names: Collection[str], now: int) -> dict[str, int]:

@@ -48,7 +48,7 @@ class _Beginning:
 def post(hub: PostgresHub, sent: Sequence[MessageRow], starts: Sequence[Start]) -> None:
     """See `Store.post`."""
     begun = _begun(starts)
-    steps = [*_begin(begun, hub.partition_of), send(sent, hub.partition_of)]
+    steps = [*_begin(begun, hub.partition_of), *send(sent, hub.partition_of)]
     told = hub.telling(Hint(come=frozenset(hub.partition_of(row.target) for row in sent)))
     while True:
         try:
@@ -79,26 +79,26 @@ def _begin(begun: dict[str, _Beginning], partition_of: PartitionOf) -> list[Step
     together: dict[frozenset[Status], list[InstanceRow]] = {}
     for beginning in begun.values():
         together.setdefault(beginning.replaceable, []).append(beginning.row)
-    return [
-        (
-            _BEGIN,
-            (
-                INSTANCES.document(instances(rows, partition_of)),
-                [int(status) for status in replaceable],
-                len(rows),
-            ),
-        )
-        for replaceable, rows in together.items()
-    ]
+    steps: list[Step] = []
+    for replaceable, rows in together.items():
+        wanted = [int(status) for status in replaceable]
+        for document, count in INSTANCES.documents(instances(rows, partition_of)):
+            steps.append((_BEGIN, (document, wanted, count)))
+    return steps
 
 
-def send(sent: Sequence[MessageRow], partition_of: PartitionOf) -> Step:
+def send(sent: Sequence[MessageRow], partition_of: PartitionOf) -> list[Step]:
     """What puts messages into the inbox, or tells others at least that something has changed."""
     if not sent:
-        return "UPDATE hub SET changes = changes + 1", ()
+        return [("UPDATE hub SET changes = changes + 1", ())]
     rows = messages(sent, partition_of)
     numbered = [(number, *values[1:]) for number, values in enumerate(rows, 1)]
-    return _SEND, (len(sent), len(sent), INBOX.document(numbered))
+    steps: list[Step] = []
+    up_to = 0
+    for document, count in INBOX.documents(numbered):
+        up_to += count
+        steps.append((_SEND, (count, up_to, document)))
+    return steps
 
 
 def take_reply(hub: PostgresHub, request_id: str) -> str | None:
