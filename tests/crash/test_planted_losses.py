@@ -13,7 +13,7 @@ from attrs import evolve
 from crash_verdict import judge, looked_at
 from disturbances import Victim
 from perdure.persistence.opening import open_store
-from perdure.persistence.records import EntityRow, Whole
+from perdure.persistence.records import EntityRow, MessageRow, Whole
 from perdure.testing.checking.stored import WRITTEN
 
 Wholes = dict[str, Whole]
@@ -142,3 +142,19 @@ def test_a_damaged_row_is_no_evidence(dead: Victim, tmp_path: Path) -> None:
         )
     found = judge(f"sqlite:///{copy}", dead.histories, finished=False).problems
     assert [text for text in found if text.startswith(f"{WRITTEN}: {about}: row '{about}'")], found
+
+
+@pytest.mark.parametrize("part", ["turns", "messages"])
+def test_what_cannot_be_read_is_no_evidence(dead: Victim, tmp_path: Path, part: str) -> None:
+    copy = tmp_path / "hub.db"
+    with looked_at(dead.url) as place, closing(open_store(place)) as store:
+        wholes = {whole.id: whole for whole in store.export()}
+    about = fullest_diary(wholes)
+    if part == "turns":
+        about.turns[0].events = "[{"
+    else:
+        about.messages.append(MessageRow(0, about.id, "{"))
+    with closing(open_store(copy)) as store:
+        store.install([*wholes.values()])
+    found = judge(f"sqlite:///{copy}", dead.histories, finished=False).problems
+    assert found[0].startswith(f"{WRITTEN}: {about.id}: ")

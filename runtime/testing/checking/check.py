@@ -10,13 +10,13 @@ from .stored import check_stored
 from .waiting import check_waiting
 
 RULES = (
+    check_stored,
     check_acknowledged,
     check_events,
     check_orchestrations,
     check_locks,
     check_entities,
     check_waiting,
-    check_stored,
 )
 
 

@@ -1,6 +1,6 @@
 """What a verdict is found from, and what it says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from attrs import Factory, define, frozen
@@ -10,7 +10,7 @@ from perdure.persistence.records import Whole
 from perdure.persistence.store import Store
 
 from .history import History
-from .ledger import Ledger
+from .ledger import Ledger, unreadable
 
 
 @frozen
@@ -66,6 +66,9 @@ class Evidence:
     Of a store that nobody watched, only their operations and events are all on record.
     """
 
+    unreadable: Mapping[str, str] = Factory(dict[str, str])
+    """What is no evidence of anything, by id with the reason."""
+
     @classmethod
     def of(
         cls,
@@ -85,10 +88,13 @@ class Evidence:
         if strangers := {*by_clients} - known:
             text = f"by_clients names {', '.join(sorted(strangers))}, which the App does not define"
             raise ValueError(f"{text}: it has {', '.join(sorted(known))}")
-        ledger = Ledger.of(list(store.export()))
-        return cls(app, history, store, ledger, at_rest, opaque, by_clients)
+        wholes = {whole.id: whole for whole in store.export()}
+        damaged = {name: why for name, whole in wholes.items() if (why := unreadable(whole))}
+        ledger = Ledger.of([whole for name, whole in wholes.items() if name not in damaged])
+        return cls(app, history, store, ledger, at_rest, opaque, by_clients, damaged)
 
     @cached_property
     def wholes(self) -> dict[str, Whole]:
-        """All that the store holds, by id."""
-        return {whole.id: whole for whole in self.store.export()}
+        """All that the store holds and that can be read, by id."""
+        wholes = self.store.export()
+        return {whole.id: whole for whole in wholes if whole.id not in self.unreadable}

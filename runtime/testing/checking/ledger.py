@@ -13,7 +13,7 @@ from perdure.actors.entity import Entity
 from perdure.actors.history import AnyEvent, ExecutionRewound, ExecutionStarted, TaskScheduled, Turn
 from perdure.actors.messages import Message
 from perdure.actors.orchestration import Orchestration
-from perdure.actors.wire import read_events, read_notes
+from perdure.actors.wire import UnreadableEventError, read_event, read_events, read_notes
 from perdure.persistence.records import Commit, TurnRow, Whole
 
 
@@ -167,6 +167,20 @@ class Ledger:
 
     def __iter__(self) -> Iterator[Life]:
         return (life for lives in self.lives.values() for life in lives if life.turns)
+
+
+def unreadable(whole: Whole) -> str | None:
+    """Why it is no evidence: which row is damaged, or cannot be read."""
+    if whole.damage is not None:
+        return whole.damage
+    try:
+        for row in whole.turns:
+            read_turn(row)
+        for message in whole.messages:
+            read_event(message.body)
+    except UnreadableEventError as error:
+        return str(error)
+    return None
 
 
 def read_turn(row: TurnRow) -> Turn:

@@ -14,6 +14,8 @@ SAME_END = "an instance shows the end that its log has"
 
 def check_stored(evidence: Evidence, verdict: Verdict) -> None:
     """Hold every row against its checksum, and every instance against its log."""
+    for actor_id, why in evidence.unreadable.items():
+        verdict.violations.append(Violation(WRITTEN, actor_id, why))
     for whole in evidence.wholes.values():
         if whole.damage is not None:
             verdict.violations.append(Violation(WRITTEN, whole.id, whole.damage))
