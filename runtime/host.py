@@ -21,6 +21,7 @@ from ..persistence.sharing import is_shared
 from ..persistence.store import Store
 from .activities import Activities
 from .backoff import Backoff
+from .checked import checked_app
 from .client.client import Client
 from .client.gateway import Gateway, LocalGateway
 from .clock import Bell, Clock, IdSource, SystemClock, new_id
@@ -84,7 +85,7 @@ class Runtime:
         seams: Seams | None = None,
         **settings: Any,
     ) -> None:
-        self.app = app
+        self.app = checked_app(app)
         app.built_in.setdefault(HTTP_ACTIVITY, http_activity(app))
         self.settings = settings_from(settings)
         checked_place(store)

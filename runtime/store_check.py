@@ -16,6 +16,7 @@ from ..actors.durable_http import HTTP_ACTIVITY
 from ..actors.status import TERMINAL, Status
 from ..persistence.records import Query, Whole
 from ..persistence.store import Store
+from .checked import checked_app, checked_open_store
 from .clock import new_id
 from .engine.seclusion import refuse_blocking_calls, secluded
 from .fitting import Fitting, Misfit, NewWork
@@ -70,6 +71,8 @@ def check_store(
     `seconds_max` for its replay; whatever takes longer is `endless`. Blocks while it reads and
     replays, which it does on threads of its own. Raises `StoreError`.
     """
+    checked_app(app)
+    checked_open_store(store)
     if sample is not None and sample < 1:
         raise ValueError(f"sample must be at least 1, not {sample}")
     refuse_blocking_calls()

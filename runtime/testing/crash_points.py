@@ -13,6 +13,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from perdure.actors.app import App
+from perdure.runtime.checked import checked_app, checked_awaitable
 
 from .crash_point import CrashPoint, point_named
 from .crash_trial import Trial
@@ -24,6 +25,7 @@ logger = logging.getLogger("perdure.testing")
 Scenario = Callable[[Environment], Awaitable[Any]]
 Compare = Callable[[EndState], Any]
 
+SHAPE = "async def scenario(env)"
 ATTEMPTS_MAX = 5
 """On trio tasks go in no certain order: a point that a run did not come to is tried so often."""
 _SHOWN_DIFFERENCES = 10
@@ -90,8 +92,13 @@ async def crash_everywhere(
     that many are taken, evenly. `settings` are those of `Environment`.
 
     Raises `CrashPointError` at the first point after which something differs, `LookupError` when
-    there is no point called `only`, and what the scenario raises undisturbed.
+    there is no point called `only`, `DefinitionNotFoundError` for a name in `idempotent` that no
+    activity has, and what the scenario raises undisturbed.
     """
+    if points_max is not None and points_max < 0:
+        raise ValueError(f"points_max must be at least 0, not {points_max}")
+    if idempotent is not None:
+        idempotent = _checked_names(app, idempotent)
     undisturbed = await _run(app, scenario, None, settings)
     report = CrashReport(undisturbed.end)
     expected = compare(undisturbed.end)
@@ -107,13 +114,20 @@ async def crash_everywhere(
         if idempotent is not None:
             found += [
                 f"activity {name!r} was run more than once and is not among the idempotent ones"
-                for name in sorted(run.repeated - set(idempotent))
+                for name in sorted(run.repeated - idempotent)
             ]
         if found:
             raise CrashPointError(run.died_at, found, sorted(run.repeated))
         report.points.append(run.died_at)
         report.repeated.update(run.repeated)
     return report
+
+
+def _checked_names(app: App, idempotent: Collection[str]) -> set[str]:
+    """Raise for what no activity is called: it would allow nothing, or everything by mistake."""
+    if isinstance(idempotent, str):
+        raise TypeError(f"idempotent is a list of names, such as [{idempotent!r}]")
+    return {checked_app(app).activity_of(name).name for name in idempotent}
 
 
 def _chosen(points: list[CrashPoint], only: str | None, points_max: int | None) -> list[CrashPoint]:
@@ -150,7 +164,7 @@ async def _run(
     trial = Trial(app, None if fatal is None else fatal.name, **settings)
     try:
         async with trial:
-            result = await scenario(trial)
+            result = await checked_awaitable(scenario(trial), SHAPE)
             await trial.settle()
             trial.passage.over = True
             end = EndState.of(result, trial.store)

@@ -19,6 +19,7 @@ from perdure.actors.errors import PerdureError
 from perdure.actors.moments import micros
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.store import Store
+from perdure.runtime.checked import checked_app
 from perdure.runtime.client.client import Client
 from perdure.runtime.host import Runtime, Seams
 from perdure.runtime.http_activity import http_activity
@@ -285,6 +286,6 @@ def _is_error_class(outcome: Any) -> bool:
 
 
 def _copied(app: App) -> App:
-    copy = app.copy()
+    copy = checked_app(app).copy()
     copy.built_in[HTTP_ACTIVITY] = http_activity(copy)
     return copy

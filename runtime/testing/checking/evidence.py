@@ -8,6 +8,7 @@ from attrs import Factory, define, frozen
 from perdure.actors.app import App
 from perdure.persistence.records import Whole
 from perdure.persistence.store import Store
+from perdure.runtime.checked import checked_app, checked_open_store
 
 from .history import History
 from .ledger import Ledger, unreadable
@@ -84,6 +85,10 @@ class Evidence:
 
         Raises `ValueError` for a name in `by_clients` that `app` does not define.
         """
+        checked_app(app)
+        checked_open_store(store)
+        if isinstance(by_clients, str):
+            raise TypeError(f"by_clients is a list of names, such as [{by_clients!r}]")
         known = {*app.entities, *(name for name, _ in app.orchestrations)}
         if strangers := {*by_clients} - known:
             text = f"by_clients names {', '.join(sorted(strangers))}, which the App does not define"

@@ -39,9 +39,12 @@ class History:
         """What several lives on one machine have left in such files.
 
         A request without an answer has an unknown outcome, and a last line that was cut off is
-        none. Raises `ValueError` for any other line that is no history's.
+        none. Raises `ValueError` for any other line that is no history's, and when there are no
+        files, as any verdict would hold then.
         """
-        return cls.joined(cls(read_history_file(path)) for path in paths)
+        if not (lives := [*paths]):
+            raise ValueError("there are no files of histories: look at the pattern and the folder")
+        return cls.joined(cls(read_history_file(path)) for path in lives)
 
     def asked(self, operation: Operation) -> None:
         """This will be sent."""

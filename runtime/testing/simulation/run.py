@@ -13,6 +13,7 @@ from attrs import Factory, define, field
 from perdure.actors.app import App
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.store import Store
+from perdure.runtime.checked import checked_awaitable
 
 from ..checking import Evidence, Verdict, check_history
 from ..virtual_loop import RunawayError, numbered_scopes
@@ -115,7 +116,7 @@ async def _whole_run(experiment: Experiment, world: World, verdict: Verdict) -> 
     verdict.undecided += found.undecided
     if experiment.check is not None and not verdict.violations:
         try:
-            await experiment.check(ended)
+            await checked_awaitable(experiment.check(ended), "async def check(ended)")
         except Exception as error:  # noqa: BLE001 - a check may raise anything
             world.broken.append(f"check raised {type(error).__name__}: {error}{_place(error)}")
 

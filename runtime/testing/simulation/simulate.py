@@ -111,7 +111,7 @@ def simulate(
     unknown name in `opaque`.
     """
     _refuse_running_loop()
-    _refuse_no_seeds(seeds, seconds)
+    _refuse_no_seeds(seeds, seconds, first_seed if seed is None else seed)
     experiment = prepared(
         app,
         scenario,
@@ -169,7 +169,9 @@ def _refuse_running_loop() -> None:
     raise RuntimeError("simulate has an event loop of its own: call it from a sync test")
 
 
-def _refuse_no_seeds(seeds: int, seconds: float | None) -> None:
+def _refuse_no_seeds(seeds: int, seconds: float | None, first: object) -> None:
+    if not isinstance(first, int):
+        raise TypeError(f"a seed is a whole number, not {first!r}")
     if seeds < 1:
         raise ValueError(f"seeds must be at least 1, not {seeds!r}")
     if seconds is not None and not seconds > 0:

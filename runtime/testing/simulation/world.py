@@ -15,6 +15,7 @@ from perdure.actors.history import Event
 from perdure.actors.moments import micros
 from perdure.persistence.records import Whole
 from perdure.persistence.store import Store
+from perdure.runtime.checked import checked_awaitable
 from perdure.runtime.client.client import Client
 from perdure.runtime.client.courier import Courier
 from perdure.runtime.client.gateway import Gateway
@@ -340,7 +341,8 @@ class World:
 
     async def _play(self, number: int, scenario: Scenario) -> None:
         try:
-            await scenario(self.client(number), self.chances(number))
+            given = scenario(self.client(number), self.chances(number))
+            await checked_awaitable(given, "async def scenario(client, chances)")
         except UNKNOWN as error:
             self.tell(f"client {number}", f"ends, as it cannot know: {error}")
         except Exception as error:
