@@ -52,6 +52,10 @@ Tags = Annotated[
     typer.Option("--tag", help="Only with this tag, key=value; may be repeated."),
 ]
 Parent = Annotated[str | None, typer.Option(help="Only children of this instance.")]
+Version = Annotated[
+    str | None,
+    typer.Option(help="Only of this version; '' for those without one.", show_default=False),
+]
 Limit = Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX, help="How many at most.")]
 After = Annotated[str | None, typer.Option(help="Go on behind the page that gave this.")]
 All = Annotated[bool, typer.Option("--all", help="All of them, page by page.")]
@@ -72,6 +76,7 @@ class FilterOptions:
     completed_to: CompletedTo = None
     tag: Tags = None
     parent: Parent = None
+    version: Version = None
 
     def filters(self, session: Session) -> Filters:
         """What is asked for; raises `typer.BadParameter`."""
@@ -85,6 +90,7 @@ class FilterOptions:
             completed_to=session.moment(self.completed_to, "--completed-to"),
             tags=tags(self.tag) or None,
             parent=self.parent,
+            version=self.version,
         )
 
 

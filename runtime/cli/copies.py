@@ -108,6 +108,7 @@ def _matching(store: Store, wanted: Filters) -> Iterator[str]:
         optional_micros(wanted.completed_to),
         tuple((wanted.tags or {}).items()),
         wanted.parent,
+        wanted.version,
     )
     token: str | None = None
     while True:

@@ -60,7 +60,7 @@ def _sheet(printer: Printer, found: InstanceStatus) -> RenderableType:
     parked = found.parked
     pairs: list[tuple[str, RenderableType]] = [
         ("instance", found.instance_id),
-        ("name", found.name if found.version is None else f"{found.name} {found.version}"),
+        ("name", _name(found)),
         ("status", shown_status(found.runtime_status, parked=parked is not None)),
         ("created", printer.time(found.created_time)),
         ("scheduled", printer.time(found.scheduled_start_time)),
@@ -133,11 +133,15 @@ async def _page(
 def _row(printer: Printer, found: InstanceStatus) -> list[RenderableType]:
     return [
         found.instance_id,
-        found.name,
+        _name(found),
         shown_status(found.runtime_status, parked=found.parked is not None),
         printer.time(found.created_time),
         printer.time(found.last_updated_time),
     ]
+
+
+def _name(found: InstanceStatus) -> str:
+    return found.name if found.version is None else f"{found.name} {found.version}"
 
 
 async def count(

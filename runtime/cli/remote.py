@@ -163,8 +163,6 @@ class HttpTarget:
 
     async def count(self, filters: Filters) -> dict[Status, int]:
         """How many match, by status."""
-        if filters.version is not None:
-            raise NotOverHttpError("count by version")
         params = await self._understood("GET", "/counts", _params(filters))
         answer = await self._ask("GET", "/counts", params=params)
         counts: dict[str, int] = answer.json()["runtimeStatus"]
@@ -351,6 +349,8 @@ def _reason(reason: str | None) -> dict[str, str]:
 
 
 def _params(filters: Filters) -> dict[str, Any]:
+    if filters.version == "":
+        raise NotOverHttpError("tell which have no version")
     params = {
         "runtimeStatus": ",".join(sorted(status.label for status in filters.statuses)),
         "instanceIdPrefix": filters.prefix,
@@ -359,6 +359,7 @@ def _params(filters: Filters) -> dict[str, Any]:
         "completedTimeFrom": timestamp(filters.completed_from),
         "completedTimeTo": timestamp(filters.completed_to),
         "parentInstanceId": filters.parent,
+        "version": filters.version,
         "name": sorted(filters.names),
         "tag": [f"{key}={value}" for key, value in (filters.tags or {}).items()],
     }

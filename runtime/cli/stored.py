@@ -103,7 +103,7 @@ class StoreTarget:
 
     async def count(self, filters: Filters) -> dict[Status, int]:
         """How many match, by status."""
-        return await self._client.count(**_wanted(filters), version=filters.version)
+        return await self._client.count(**_wanted(filters))
 
     async def raise_event(self, instance_id: str, name: str, data: Any) -> None:
         """Raise an external event."""
@@ -194,4 +194,5 @@ def _wanted(filters: Filters) -> dict[str, Any]:
         "completed_to": filters.completed_to,
         "tags": filters.tags,
         "parent_instance_id": filters.parent,
+        "version": filters.version,
     }

@@ -39,9 +39,10 @@ class Filters:
     tags: dict[str, str] | None = None
     parent: str | None = None
     version: str | None = None
+    """Empty for those that were started without one."""
 
     def __bool__(self) -> bool:
-        return any(asdict(self, recurse=False).values())
+        return self.version is not None or any(asdict(self, recurse=False).values())
 
 
 @frozen

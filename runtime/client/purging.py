@@ -48,6 +48,7 @@ class Purging(Queries):
         instance_id_prefix: str = "",
         tags: Mapping[str, str] | None = None,
         parent_instance_id: str | None = None,
+        version: str | None = None,
         recursive: bool = False,
         timeout: float | None = None,
         progress: Progress | None = None,
@@ -73,6 +74,7 @@ class Purging(Queries):
             "completed_to": completed_to,
             "tags": tags,
             "parent_instance_id": parent_instance_id,
+            "version": version,
             "show_payloads": False,
         }
         result = PurgeResult()

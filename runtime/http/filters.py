@@ -13,11 +13,12 @@ NAMES = various("name", "Only of this orchestration; may be repeated. Perdure's 
 TAGS = texts_by_name(
     "tag", "Only with this tag, key=value; may be repeated, and then all count. Perdure's own."
 )
-PARENT = text("parentInstanceId", "Only children of this instance. Perdure's own.")
+PARENT = text("parentInstanceId", "Only children of this instance. Perdure's own.", once=True)
+VERSION = text("version", "Only of this version. Perdure's own.", once=True)
 COMPLETED_FROM = point_in_time("completedTimeFrom", "Only ended then or later. Perdure's own.")
 COMPLETED_TO = point_in_time("completedTimeTo", "Only ended then or earlier. Perdure's own.")
 
-OWN = (NAMES, TAGS, PARENT, COMPLETED_FROM, COMPLETED_TO)
+OWN = (NAMES, TAGS, PARENT, VERSION, COMPLETED_FROM, COMPLETED_TO)
 FILTERS = (CREATED_FROM, CREATED_TO, RUNTIME_STATUS, ID_PREFIX, *OWN)
 
 
@@ -27,6 +28,7 @@ def own_filters(query: Query) -> dict[str, Any]:
         "names": NAMES.read(query),
         "tags": TAGS.read(query),
         "parent_instance_id": PARENT.read(query),
+        "version": VERSION.read(query),
         "completed_from": COMPLETED_FROM.read(query),
         "completed_to": COMPLETED_TO.read(query),
     }

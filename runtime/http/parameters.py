@@ -33,6 +33,8 @@ class Parameter(Generic[T]):
     least: float | None = None
     pattern: str | None = None
     noun: str = "query parameter"
+    once: bool = False
+    """Whether it is refused when it is given several times; else the last one counts."""
 
     def read(self, query: Query) -> T:
         """The value, or the default when it was not given."""
@@ -41,6 +43,9 @@ class Parameter(Generic[T]):
             if self.required:
                 raise Refusal(BAD_REQUEST, f"the {self.noun} {self.name} is required")
             return self.default
+        if self.once and len(given) > 1:
+            times = f"given once at most, not {len(given)} times"
+            raise Refusal(BAD_REQUEST, f"the {self.noun} {self.name} is {times}")
         text = ",".join(given) if self.kind == "list" else given[-1]
         try:
             return self.parse(text)
@@ -72,9 +77,11 @@ def flag(name: str, about: str, *, default: bool = False) -> Parameter[bool]:
     return Parameter(name, about, "boolean", default, _bool, "true or false")
 
 
-def text(name: str, about: str, *, required: bool = False) -> Parameter[str | None]:
+def text(
+    name: str, about: str, *, required: bool = False, once: bool = False
+) -> Parameter[str | None]:
     """Any text."""
-    return Parameter[str | None](name, about, "string", None, str, required=required)
+    return Parameter[str | None](name, about, "string", None, str, required=required, once=once)
 
 
 def seconds(name: str, about: str) -> Parameter[float | None]:

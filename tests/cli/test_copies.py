@@ -76,6 +76,8 @@ def test_exports_are_chosen_by_id_and_filter(perdure: Any, filled: Path) -> None
     assert ids(perdure("export", "runs", "@c@k")) == ["@c@k", "runs"]
     assert ids(perdure("export", "--tag", "k=v")) == ["runs"]
     assert perdure("export", "--status", "Failed") == ""
+    assert perdure("export", "--version", "2") == ""
+    assert ids(perdure("export", "--version", "")) == ["ended", "runs"]
     assert "there is no gone in" in perdure.refused(3, "export", "gone")
     assert "not both" in perdure.refused(2, "export", "runs", "--tag", "k=v")
 

@@ -59,6 +59,12 @@ def test_what_is_unfinished_is_counted(
     assert f": {left} left: `perdure list` shows them" in said
 
 
+def test_a_version_can_be_purged(perdure: Any, filled: Path) -> None:
+    assert perdure.json("purge", "--version", "1", "--yes") == [{"instancesDeleted": 1}]
+    assert perdure.json("purge", "--version", "1", "--yes") == [{"instancesDeleted": 0}]
+    assert [found["instanceId"] for found in perdure.json("list", "--version", "1")] == list("abf")
+
+
 def test_a_version_that_has_ended_is_drained(perdure: Any, filled: Path) -> None:
     told = perdure("drain", "order", "--version", "2")
     assert told == "no instance of order version 2 is unfinished\n"

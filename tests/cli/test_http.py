@@ -112,6 +112,7 @@ def test_entities_are_signaled_and_read(perdure: Any, url: str) -> None:
         (["--name", "hello", "--name", "waits"], ["c", "h,0", "h1"]),
         (["--tag", "team=x,y", "--tag", "n=a=b"], ["h1"]),
         (["--parent", "p"], ["c"]),
+        (["--version", "7"], ["h1"]),
         (["--completed-from", "1h"], ["h,0", "h1"]),
         (["--completed-to", "1h"], []),
     ],
@@ -120,13 +121,35 @@ def test_every_filter_narrows_over_http(
     perdure: Any, hub: Any, url: str, options: list[str], found: list[str]
 ) -> None:
     perdure("start", "hello", "[]", "--id", "h,0", "--tag", "team=x,y", "--wait")
-    perdure("start", "hello", "[]", "--id", "h1", "--tag", "team=x,y", "--tag", "n=a=b", "--wait")
+    perdure(
+        "start",
+        "hello",
+        "[]",
+        "--id",
+        "h1",
+        "--tag",
+        "team=x,y",
+        "--tag",
+        "n=a=b",
+        "--version",
+        "7",
+        "--wait",
+    )
     perdure("start", "parent", '"c"', "--id", "p")
     hub.until("p", Status.RUNNING)
     assert sorted(i["instanceId"] for i in perdure.json("list", *options)) == found
     assert perdure.json("count", *options)[0]["total"] == len(found)
     ended = len([key for key in found if key != "c"])
     assert perdure.json("purge", "--yes", *options) == [{"instancesDeleted": ended}]
+
+
+def test_versions_are_drained_over_http(perdure: Any, hub: Any, url: str) -> None:
+    perdure("start", "waits", "--id", "x", "--version", "7")
+    hub.until("x", Status.RUNNING)
+    assert ": 1 left" in perdure.refused(5, "drain", "waits", "--version", "7", "--timeout", "0")
+    assert perdure("drain", "waits", "--version", "8").endswith("is unfinished\n")
+    said = perdure.refused(1, "list", "--version", "")
+    assert "cannot tell which have no version: give --store" in said
 
 
 def test_entities_are_listed_by_prefix(perdure: Any, url: str) -> None:

@@ -20,7 +20,9 @@ ROWS = [
     instance("a1", name="hello", created=1 * DAY, status=Status.COMPLETED, completed=5 * DAY),
     instance("a2", name="hello", created=2 * DAY, tags={"team": "x", "n": "1"}),
     instance("b1", name="other", created=3 * DAY, parent_id="a1", tags={"team": "x"}),
-    instance("b2", name="other", created=4 * DAY, status=Status.FAILED, completed=8 * DAY),
+    instance(
+        "b2", name="other", created=4 * DAY, status=Status.FAILED, completed=8 * DAY, version="2"
+    ),
 ]
 
 
@@ -93,6 +95,8 @@ def test_an_entity_is_looked_at_elsewhere(perdure: Any, filled: Path, command: s
         (["--created-from", "1h"], []),
         (["--tag", "team=x", "--tag", "n=1"], ["a2"]),
         (["--parent", "a1"], ["b1"]),
+        (["--version", "2"], ["b2"]),
+        (["--version", ""], ["a1", "a2", "b1"]),
     ],
 )
 def test_every_filter_narrows_list_and_count(

@@ -82,7 +82,9 @@ def test_purging_by_id_deletes_for_good(perdure: Any, hub: Any, waiting: str) ->
     assert perdure.refused(3, "status", "y")
 
 
-@pytest.mark.parametrize("options", [["--all"], ["--name", "hello"], ["--prefix", "h"]])
+@pytest.mark.parametrize(
+    "options", [["--all"], ["--name", "hello"], ["--prefix", "h"], ["--version", ""]]
+)
 def test_purging_by_filter_spares_the_living(
     perdure: Any, hub: Any, waiting: str, options: list[str]
 ) -> None:

@@ -159,6 +159,21 @@ async def test_purging_needs_clear_conditions(
     assert await statuses(http, "") == ["Completed"]
 
 
+@pytest.mark.parametrize("name", ["version", "parentInstanceId"])
+async def test_what_narrows_once_is_given_once(
+    http: httpx.AsyncClient, put: Put, name: str
+) -> None:
+    await put("Completed")
+    for method, path in (
+        ("GET", "/instances?"),
+        ("DELETE", "/instances?createdTimeFrom=2001-01-01&"),
+    ):
+        answer = await http.request(method, f"{path}{name}=1&{name}=2")
+        assert answer.status_code == 400
+    answer = await http.get(f"/counts?{name}=1&{name}=2")
+    assert f"{name} is given once at most, not 2 times" in answer.json()["Message"]
+
+
 async def test_purged_instance_is_gone(http: httpx.AsyncClient, put: Put) -> None:
     instance_id = await put("Completed")
     answer = await http.delete(f"/instances/{instance_id}")
@@ -175,9 +190,11 @@ async def test_purged_instance_is_gone(http: httpx.AsyncClient, put: Put) -> Non
         ("tag=team=blue", ["a", "b,1"]),
         ("tag=team=", []),
         ("parentInstanceId=a", []),
+        ("version=7", ["b,1"]),
+        ("version=8", []),
         ("completedTimeFrom=2001-01-01", ["b,1"]),
         ("completedTimeTo=2001-01-01", []),
-        ("name=&tag=&parentInstanceId=", ["a", "b,1"]),
+        ("name=&tag=&parentInstanceId=&version=", ["a", "b,1"]),
     ],
 )
 async def test_own_filters_narrow_lists_counts_and_purges(
@@ -185,7 +202,9 @@ async def test_own_filters_narrow_lists_counts_and_purges(
 ) -> None:
     client = runtime.client
     await client.start_new("waits", instance_id="a", tags={"team": "blue"})
-    failing = await client.start_new("fails", instance_id="b,1", tags={"team": "blue", "n": "1,2"})
+    failing = await client.start_new(
+        "fails", instance_id="b,1", tags={"team": "blue", "n": "1,2"}, version="7"
+    )
     await client.wait_for_completion(failing.instance_id)
     listed = await http.get(f"/instances?{query}")
     assert [document["instanceId"] for document in listed.json()] == found
