@@ -8,15 +8,25 @@ bytes, and the garbage collector's time at every pass over all that lives.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 
 new_list: Callable[[], list[Any]] = list
-NOTHING: list[Any] = []
-"""Shared by all who have nothing: it is never changed. See `added`."""
-
 new_dict: Callable[[], dict[Any, Any]] = dict
+
+
+class _Nothing(list[Any]):
+    """A list that nobody may put anything into, as others have the same."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise TypeError("what is shared stays empty: `added` makes a list of one's own")
+
+    append = extend = insert = __iadd__ = __imul__ = __setitem__ = _refuse
+
+
+NOTHING: list[Any] = _Nothing()
+"""Shared by all who have nothing. See `added`."""
 
 
 def added(items: list[T], item: T) -> list[T]:

@@ -14,7 +14,6 @@ from ...actors.errors import (
 from ...actors.history import (
     EntityOperationCalled,
     ExecutionResumed,
-    ExecutionRewound,
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
@@ -229,7 +228,8 @@ class LocalGateway:
             slot = self._partition.residents.slots.get(instance_id)
             if slot is not None and not slot.loaded:
                 # What it is loaded for may be a rewind: afterwards memory knows.
-                slot.arrivals.append(lambda _: reply.set(MEMORY_LOST))
+                loaded = self._partition.residents.when_loaded
+                loaded(instance_id, lambda _: reply.set(MEMORY_LOST))
             elif slot is None or not _is_on_the_way(slot, until):
                 down = self._partition.down
                 rows = await self.read(lambda store: awaited(store, [instance_id]))
@@ -337,10 +337,7 @@ def _is_on_the_way(slot: Slot, until: Until) -> bool:
     actor = slot.actor
     if not isinstance(actor, Orchestration):
         return False
-    rewound = any(isinstance(message.event, ExecutionRewound) for message in actor.inbox)
-    if rewound and actor.status is Status.FAILED:
-        return True
-    return not until(instance_row(actor, slot))
+    return slot.rewinding or not until(instance_row(actor, slot))
 
 
 def _is_ending(slot: Slot) -> bool:

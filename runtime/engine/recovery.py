@@ -9,8 +9,9 @@ from ...actors.effects import Parked
 from ...actors.history import TaskScheduled
 from ...actors.openwork import open_work
 from ...actors.orchestration import Orchestration
+from ...actors.status import Status
 from ...actors.wire import UnreadableEventError
-from ...persistence.records import Due, MessageRow, Pending, Stored, TimerRow
+from ...persistence.records import Due, InstanceRow, MessageRow, Pending, Stored, TimerRow
 from ...persistence.store import Store
 from ..backoff import Backoff, Trouble
 from ..clock import Bell, Clock
@@ -92,8 +93,16 @@ class Recovery:
         if ids := watchers.ids:
             rows = await run_in(self._lane, partial(self._store.instances, ids))
             for row in rows.values():
-                watchers.tell(row)
+                if row.status is Status.FAILED:
+                    # A rewind may be among the messages that came back.
+                    self._partition.residents.when_loaded(row.id, partial(self._tell_failed, row))
+                else:
+                    watchers.tell(row)
             watchers.stir(ids)
+
+    def _tell_failed(self, row: InstanceRow, slot: Slot) -> None:
+        if not slot.rewinding:
+            self._partition.watchers.tell(row)
 
     def _accept(self, row: MessageRow) -> None:
         if row.position < 0:

@@ -7,7 +7,9 @@ from attrs import define
 from ...actors.effects import Parked
 from ...actors.emptiness import NOTHING
 from ...actors.entity import Entity
+from ...actors.history import ExecutionRewound
 from ...actors.orchestration import Orchestration
+from ...actors.status import Status
 
 Actor = Orchestration | Entity
 Arrival = Callable[["Slot"], object]
@@ -41,6 +43,16 @@ class Slot:
     """In how many batches it has state that is not durable yet."""
     updated: int = 0
     """When what queries see of it last changed."""
+
+    @property
+    def rewinding(self) -> bool:
+        """Whether the next turn takes back a failure."""
+        actor = self.actor
+        return (
+            isinstance(actor, Orchestration)
+            and actor.status is Status.FAILED
+            and any(isinstance(message.event, ExecutionRewound) for message in actor.inbox)
+        )
 
     @property
     def settled(self) -> bool:

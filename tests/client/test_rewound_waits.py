@@ -36,32 +36,36 @@ def mended() -> App:
     return program
 
 
-async def rewound(client: Client, ids: list[str]) -> list[str]:
-    """What these are worth once all are rewound at a time."""
-    results: list[str] = []
+async def results(client: Client, ids: list[str], *, rewind: bool) -> list[str]:
+    """What these are worth, once all are rewound at a time."""
+    found: list[str] = []
 
     async def again(instance_id: str) -> None:
-        await client.rewind(instance_id)
-        results.append(await client.instance(instance_id, str).result())
+        if rewind:
+            await client.rewind(instance_id)
+        found.append(await client.instance(instance_id, str).result())
 
     async with anyio.create_task_group() as group:
         for instance_id in ids:
             group.start_soon(again, instance_id)
-    return results
+    return found
 
 
 async def test_many_rewinds_wait_for_their_turns() -> None:
     store, ids = MemoryStore(), [f"i{number}" for number in range(20)]
     await failed(store, ids)
     async with Runtime(mended(), store=store, turns_between_breaths=1) as runtime:
-        assert await rewound(runtime.client, ids) == ["forty-two"] * len(ids)
+        assert await results(runtime.client, ids, rewind=True) == ["forty-two"] * len(ids)
 
 
-@pytest.mark.parametrize("refused", [2, 3, 4, 5])
+@pytest.mark.parametrize("refused", [1, 2, 3, 4])
 async def test_rewinds_outlive_a_failed_commit(refused: int) -> None:
     """They are durable, and the commit that acts upon some is lost while clients wait."""
     store, ids = MemoryStore(), ["a", "b", "c", "d"]
     await failed(store, ids)
+    async with Client(store, app) as client:
+        for instance_id in ids:
+            await client.rewind(instance_id)
     disturbed = DisturbedStore(store)
 
     def refuse(method: str, call: int) -> None:
@@ -70,4 +74,4 @@ async def test_rewinds_outlive_a_failed_commit(refused: int) -> None:
 
     disturbed.before = refuse
     async with Runtime(mended(), store=disturbed.store, turns_between_breaths=1) as runtime:
-        assert await rewound(runtime.client, ids) == ["forty-two"] * len(ids)
+        assert await results(runtime.client, ids, rewind=False) == ["forty-two"] * len(ids)
