@@ -227,6 +227,7 @@ async def test_hooks_of_all_kinds_are_called() -> None:
     given: list[Hook] = [plain, partial(coroutine, "partial"), gives_coroutine]
     async with Environment(app, hooks=given) as env:
         await (await env.client.start_new(one_step, 1)).result()
+        await env.settle()
     assert sorted(called) == sorted(["plain", "partial", "given"] * 2)
 
 
