@@ -39,11 +39,15 @@ def lint(paths: Iterable[str | Path], *, ignore: Iterable[str] = ()) -> list[Fin
 
     Nothing is imported or run. Helpers that orchestrators call are read too, also in other modules
     of the project; `# noqa: PER101` on a line silences it there. Codes that begin as one of
-    `ignore` does are left out. Raises `FileNotFoundError` for a path that is not there.
+    `ignore` does are left out. Raises `FileNotFoundError` for a path that is not there, and when
+    there is no Python file below any.
     """
     given = [Path(path) for path in paths]
     library = Library(path for path in given if path.is_dir())
     files = list(dict.fromkeys(file for path in given for file in python_files(path)))
+    if not files:
+        shown = ", ".join(map(str, given))
+        raise FileNotFoundError(f"there is no Python file in {shown or 'no path at all'}")
     read = [library.module(file) for file in files]
     project = Project(library)
     definitions: list[Definition] = []

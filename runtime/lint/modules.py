@@ -13,6 +13,9 @@ from attrs import field, frozen
 SKIPPED = {"__pycache__", "build", "dist", "node_modules", "site-packages", "venv"}
 """Folders that hold no code of the project's own; those that begin with a dot neither."""
 
+LEVELS_MAX = 600
+"""Of code in code; an expression with as many operators has as many levels."""
+
 _NOQA = re.compile(
     r"#\s*noqa(?P<listed>\s*:\s*(?P<codes>[A-Z]+[0-9]+(?:[\s,]+[A-Z]+[0-9]+)*))?", re.IGNORECASE
 )
@@ -101,10 +104,19 @@ def python_files(path: Path) -> Iterator[Path]:
         return
     for inner in sorted(path.iterdir()):
         if inner.is_dir():
-            if inner.name not in SKIPPED and not inner.name.startswith("."):
+            if (
+                inner.name not in SKIPPED
+                and not inner.name.startswith(".")
+                and not _leads_up(inner)
+            ):
                 yield from python_files(inner)
         elif inner.suffix == ".py":
             yield inner
+
+
+def _leads_up(folder: Path) -> bool:
+    """Whether it is a link to a folder that it lies in, where one would go round for ever."""
+    return folder.is_symlink() and folder.resolve() in folder.absolute().parents
 
 
 def _descend(folder: Path, parts: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
@@ -128,12 +140,32 @@ def _parsed(path: Path) -> Module | Unreadable:
         with tokenize.open(path) as file:
             text = file.read()
         tree = ast.parse(text, str(path))
+    except OSError as error:
+        return Unreadable(path, 1, 1, error.strerror or str(error), "")
+    except (RecursionError, MemoryError):
+        return _too_deep(path)
     except SyntaxError as error:
         source = (error.text or "").rstrip("\n")
         return Unreadable(path, error.lineno or 1, error.offset or 1, error.msg, source)
     except ValueError as error:  # Bytes that are no text, or a NUL.
         return Unreadable(path, 1, 1, str(error), "")
+    if _is_deep(tree):
+        return _too_deep(path)
     return Module(path, text, text.split("\n"), tree, dict(_silenced(text)))
+
+
+def _too_deep(path: Path) -> Unreadable:
+    return Unreadable(path, 1, 1, f"nested more than {LEVELS_MAX} levels deep", "")
+
+
+def _is_deep(tree: ast.Module) -> bool:
+    """Whether the checks, which go down level by level, would run out of stack."""
+    level: list[ast.AST] = [tree]
+    for _ in range(LEVELS_MAX):
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+        if not level:
+            return False
+    return True
 
 
 def _silenced(text: str) -> Iterator[tuple[int, frozenset[str]]]:
