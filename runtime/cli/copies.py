@@ -4,7 +4,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, cast
 
@@ -13,6 +13,7 @@ from attrs import define, field
 
 from perdure.actors.errors import StoreInUseError
 from perdure.persistence.archive import ArchiveError, read_whole, write_whole
+from perdure.persistence.file_sync import sync
 from perdure.persistence.records import Query, Whole
 from perdure.persistence.sqlite_backup import back_up
 from perdure.persistence.sqlite_checkup import damaged_rows
@@ -126,17 +127,22 @@ def _opened(output: Path | None) -> Generator[BinaryIO]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if output.exists():
+        raise CommandError(f"{output} exists already: name a new file", CONFLICT)
+    # What bears the name is a whole archive, also when this process is killed.
+    unfinished = output.with_name(f"{output.name}.unfinished")
     try:
-        with output.open("xb") as file:
+        with unfinished.open("wb") as file:
             yield file
-    except FileExistsError:
-        raise CommandError(f"{output} exists already: name a new file", CONFLICT) from None
+        sync(unfinished)
+        unfinished.rename(output)
+        sync(output.parent)
     except OSError as error:
         problem = error.strerror or error
         raise CommandError(f"cannot write {output}: {problem}") from error
-    except BaseException:
-        output.unlink(missing_ok=True)
-        raise
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
 
 
 def import_(

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from perdure import App, Runtime, Status
 from perdure.persistence.contract.rows import Owner, entity, instance, turn
+from perdure.persistence.records import Whole
 from perdure.persistence.sqlite import SQLiteStore
 
 
@@ -140,3 +142,23 @@ def test_only_stores_are_imported_into(perdure: Any, filled: Path, tmp_path: Pat
     said = perdure.refused(1, "import", "-", "--store", str(tmp_path / "letter"), given=archive)
     assert "no database" in said
     assert (tmp_path / "letter").read_text() == "a letter " * 100
+
+
+def test_an_archive_has_its_name_when_it_is_whole(
+    perdure: Any, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "all.jsonl"
+    seen: list[list[str]] = []
+
+    def killed(_: Whole) -> bytes:
+        seen.append(sorted(path.name for path in tmp_path.glob("all*")))
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("perdure.cli.copies.write_whole", killed)
+        assert "No space left" in perdure.refused(1, "export", "-o", str(archive))
+    assert seen == [["all.jsonl.unfinished"]]
+    assert not list(tmp_path.glob("all*"))
+    perdure("export", "-o", str(archive))
+    assert [path.name for path in tmp_path.glob("all*")] == ["all.jsonl"]
+    assert ids(archive.read_text()) == ["@c@k", "ended", "runs"]
