@@ -10,7 +10,9 @@ from . import schema
 from .checkup import REPLY_SECONDS, Contents, contents
 from .postgres_address import read_address
 from .postgres_connections import SNAPSHOT, Link, Rows
+from .postgres_errands import QUEUES, queues_of
 from .postgres_hub import connections_to, schema_version
+from .records import Queue
 
 _SETTINGS = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum")
 """What has to be on, or work is lost or tables grow for ever."""
@@ -20,9 +22,10 @@ _SIZE = (
     " WHERE relkind = 'r' AND relnamespace = to_regnamespace(?)"
 )
 _WORKERS = (
-    "SELECT worker.name, count(partition.number) FROM worker"
+    "SELECT worker.name, count(partition.number), worker.repertoire FROM worker"
     " LEFT JOIN partition ON partition.worker = worker.id"
-    " WHERE worker.leased_until > clock_timestamp() GROUP BY worker.id, worker.name ORDER BY 1, 2"
+    " WHERE worker.leased_until > clock_timestamp()"
+    " GROUP BY worker.id, worker.name, worker.repertoire ORDER BY 1, 2"
 )
 _LONGEST = (
     "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8"
@@ -40,6 +43,8 @@ class Worker:
     """Its host and pid."""
     partitions: int
     """How many it owns."""
+    repertoire: str
+    """Which code it has, as `SharedStore.enter` was told."""
 
 
 @frozen
@@ -60,8 +65,10 @@ class DatabaseCheckup:
     newest_schema_version: int
     partitions: int
     workers: list[Worker]
+    queues: list[Queue]
+    """The activities that any worker may run, and that wait or run."""
     contents: Contents | None
-    """None when the schema is not the newest; then there are no workers and partitions either."""
+    """None when the schema is not the newest; then there is none of the three above either."""
 
 
 def examine(url: str, now: int) -> DatabaseCheckup:
@@ -89,6 +96,7 @@ def examine(url: str, now: int) -> DatabaseCheckup:
             newest,
             look.number("SELECT count(*) FROM partition") if known else 0,
             [Worker(*row) for row in look(_WORKERS)] if known else [],
+            queues_of(look(QUEUES)) if known else [],
             _contents(look, now) if known else None,
         )
 

@@ -7,7 +7,7 @@ answer counts is up to the commit that deletes the row, and writes the answer if
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from .postgres_connections import Step
+from .postgres_connections import Rows, Step
 from .postgres_hub import PostgresHub
 from .postgres_rows import (
     ERRANDS,
@@ -100,13 +100,21 @@ _OF = f"SELECT {_ALL_BUT_BODY} FROM errand WHERE partition = ANY(%s::integer[])"
 RELEASE = "UPDATE errand SET worker = NULL WHERE worker = %s"
 
 _NOW = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-WAITING = f"EXISTS (SELECT 1 FROM errand WHERE worker IS NULL AND {_begins(_NOW)})"
-_QUEUES = f"""
-    SELECT name, count(*) FILTER (WHERE worker IS NULL), count(worker),
-        coalesce(max(
-            greatest({_NOW} - due, CASE WHEN attempt = 1 THEN 0 END)
-        ) FILTER (WHERE worker IS NULL), -1)
-    FROM errand GROUP BY name ORDER BY name
+_WAITED = f"greatest({_NOW} - due, CASE WHEN attempt = 1 THEN 0 END)"
+# What a long queue has beyond that, no heartbeat has to know.
+IDLE = f"""
+    SELECT count(*), coalesce(max(waited), 0) AS waited FROM (
+        SELECT {_WAITED} AS waited FROM errand
+        WHERE worker IS NULL AND {_begins(_NOW)} LIMIT 10000
+    ) AS begun
+"""
+# What the dead have taken waits too, as others begin it anew.
+QUEUES = f"""
+    SELECT name, count(*) FILTER (WHERE idle), count(*) FILTER (WHERE NOT idle),
+        coalesce(max(waited) FILTER (WHERE idle), -1)
+    FROM (
+        SELECT name, worker IS NULL OR {LEFT_BEHIND} AS idle, {_WAITED} AS waited FROM errand
+    ) AS one GROUP BY name ORDER BY name
 """
 
 
@@ -151,7 +159,12 @@ def errands(hub: PostgresHub, partitions: Collection[int]) -> list[Errand]:
 
 def queues(hub: PostgresHub) -> list[Queue]:
     """See `SharedStore.queues`."""
-    return [Queue(unescaped(name), *row) for name, *row in hub.connections.ask(_QUEUES)]
+    return queues_of(hub.connections.ask(QUEUES))
+
+
+def queues_of(rows: Rows) -> list[Queue]:
+    """What was asked for."""
+    return [Queue(unescaped(name), *row) for name, *row in rows]
 
 
 def _errand(row: Sequence[Any]) -> Errand:

@@ -56,8 +56,9 @@ _LAG = f"""
         SELECT 1 FROM letter JOIN partition ON partition.number = letter.partition WHERE worker = %s
         LIMIT 100000
     ) AS waiting),
-    (SELECT count(*) FROM errand WHERE worker = %s), {postgres_errands.WAITING},
+    (SELECT count(*) FROM errand WHERE worker = %s), idle.count, idle.waited,
     EXISTS (SELECT 1 FROM errand WHERE {postgres_errands.LEFT_BEHIND})
+    FROM ({postgres_errands.IDLE}) AS idle
 """
 _FORGET = "DELETE FROM worker WHERE leased_until < now() - interval '1 day'"
 
@@ -135,9 +136,10 @@ class Membership:
         renewed = _BEAT, (self.id, self.id, self._name, self._repertoire, self._lease)
         seen = _ALIVE, (list(known),)
         work = _LAG, (self.id, self.id, self.id)
-        lapsed, alive, owners, ((lag, taken, waiting, left_behind),) = self._hub.connections.write(
+        lapsed, alive, owners, (counted,) = self._hub.connections.write(
             [renewed, seen, (_OWNERS, ()), work]
         )
+        lag, taken, waiting, waited, left_behind = counted
         names = {worker: name for worker, name, _ in alive}
         self._repertoires = {
             worker: known.get(worker, "") if repertoire is None else repertoire
@@ -156,6 +158,7 @@ class Membership:
             lag,
             taken,
             waiting,
+            waited,
             left_behind,
             began,
             self._lease,

@@ -404,8 +404,10 @@ class Roster:
     """How many messages of clients and of other workers wait to be taken in by this worker."""
     errands: int = 0
     """How many errands this worker has taken, and not answered."""
-    waiting: bool = False
-    """Whether there are errands that nobody has taken, and that may begin."""
+    waiting: int = 0
+    """How many errands may begin that nobody has taken; not all of a long queue are counted."""
+    waited: int = 0
+    """For how many microseconds the first of these might have begun."""
     left_behind: bool = False
     """Whether there are some whose worker is dead."""
     beaten: float = 0.0

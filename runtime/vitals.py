@@ -77,6 +77,24 @@ class Vitals:
         return None if roster is None else roster.beaten + roster.lease - monotonic()
 
     @property
+    def shared_running(self) -> int | None:
+        """Shared activities that this worker had taken at its heartbeat."""
+        roster = self._roster
+        return None if roster is None else roster.errands
+
+    @property
+    def shared_waiting(self) -> int | None:
+        """Shared activities of the whole hub that no worker had taken then."""
+        roster = self._roster
+        return None if roster is None else roster.waiting
+
+    @property
+    def shared_waited(self) -> float | None:
+        """For how many seconds the first of these might have begun."""
+        roster = self._roster
+        return None if roster is None else roster.waited / 1_000_000
+
+    @property
     def _roster(self) -> Roster | None:
         return None if self._crew is None else self._crew.roster
 

@@ -135,6 +135,8 @@ class TestErrands:
             while not (roster := owner.membership.beat()).left_behind:
                 pass
             assert not roster.waiting
+            (queue,) = owner.store.queues()
+            assert (queue.waiting, queue.taken) == (1, 0)
             assert owner.take() == []
             assert owner.take(left_behind=True) == [1]
             dead.answer(asked)
@@ -170,10 +172,12 @@ class TestErrands:
         owner, taker = Worker(open_shared(), 0), Worker(open_shared())
         assert not taker.membership.beat().waiting
         owner.ask(errand(owner.store, 1), errand(owner.store, 2))
-        assert taker.membership.beat().waiting
+        roster = taker.membership.beat()
+        assert roster.waiting == 2
+        assert roster.waited > 3_600_000_000
         taker.take()
         roster = taker.membership.beat()
-        assert (roster.errands, roster.waiting) == (2, False)
+        assert (roster.errands, roster.waiting, roster.waited) == (2, 0, 0)
         assert owner.membership.beat().errands == 0
 
     def test_queues_are_told_by_activity(self, open_shared: OpenShared) -> None:

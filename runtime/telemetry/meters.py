@@ -61,6 +61,24 @@ WORKER_GAUGES: dict[str, tuple[str, str, ReadOfWorker, Combine]] = {
         lambda v: v.lease_left,
         min,
     ),
+    "perdure.worker.shared": (
+        "{activity}",
+        "Shared activities that were this worker's at the last heartbeat",
+        lambda v: v.shared_running,
+        sum,
+    ),
+    "perdure.shared.waiting": (
+        "{activity}",
+        "Shared activities of the hub that no worker had taken at the last heartbeat",
+        lambda v: v.shared_waiting,
+        max,
+    ),
+    "perdure.shared.waited": (
+        "s",
+        "For how long the first of these might have begun then",
+        lambda v: v.shared_waited,
+        max,
+    ),
 }
 """Of workers that share a hub; nothing is asked of the store for them."""
 

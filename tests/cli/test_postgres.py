@@ -14,6 +14,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from perdure import App, Runtime, Status
+from perdure.actors.repertoire import Needed, written
 from perdure.http import Keys, management_site
 from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, message
 from perdure.persistence.opening import open_store
@@ -22,7 +23,7 @@ from perdure.persistence.records import Commit, Errand, Shared, TimerRow
 from perdure.persistence.sharing import is_shared
 
 CHECKS = ["server", "settings", "transactions", "schema", "contents",
-          "owner", "parked", "overdue", "locks", "logs", "replies"]  # fmt: skip
+          "owner", "parked", "overdue", "locks", "logs", "replies", "shared"]  # fmt: skip
 
 
 @pytest.fixture
@@ -114,6 +115,39 @@ def test_shared_activities_are_listed_below_the_workers(perdure: Any, empty: str
     assert head.startswith("SHARED ACTIVITY")
     assert row.startswith("render")
     assert row.rstrip().endswith("none has it")
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "code", "level", "told"),
+    [
+        ("greet", 1, "problem", "are busy: start more workers, or let them run more at a time"),
+        ("render", 1, "problem", "no worker has render: start one that does"),
+        (None, 0, "ok", "no shared activity waits, 0 are being run"),
+    ],
+)
+def test_doctor_tells_what_waits_too_long(
+    perdure: Any, empty: str, asked_for: str | None, code: int, level: str, told: str
+) -> None:
+    with closing(open_store(empty)) as store:
+        assert is_shared(store)
+        has = written([Needed("activity", "greet"), Needed("entity", "render")])
+        store.enter(60, 1, has).beat()
+        if asked_for is not None:
+            asked = Errand(store.partition_of("i"), 9, "i", "e", 1, 1, asked_for, 0)
+            store.commit(Commit(0, shared=Shared({}, errands=[asked])))
+        found = findings(perdure, code)["shared"]
+        assert found["level"] == level
+        assert told in (found["fix"] or found["message"])
+
+
+def test_doctor_lets_the_queue_wait_for_a_worker(perdure: Any, empty: str) -> None:
+    with closing(open_store(empty)) as store:
+        assert is_shared(store)
+        asked = Errand(store.partition_of("i"), 9, "i", "e", 1, 1, "render", 0)
+        store.commit(Commit(0, shared=Shared({}, errands=[asked])))
+    found = findings(perdure, 0)["shared"]
+    assert found["level"] == "note"
+    assert found["message"].startswith("1 of render wait, the first for ")
 
 
 def test_a_killed_worker_has_an_ended_lease(perdure: Any, empty: str) -> None:

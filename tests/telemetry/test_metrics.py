@@ -185,11 +185,19 @@ async def test_what_waits_for_a_worker_is_counted(
             "INSERT INTO letter (partition, number, sender, target, body)"
             " VALUES (3, 3, 'gone', 'x', '?')"
         )
+        link.execute(
+            "INSERT INTO errand"
+            " (partition, number, instance_id, execution_id, task_id, attempt, name, due, body)"
+            " VALUES (3, 1, 'x', 'e', 1, 1, 'nobody has it', 0, '')"
+        )
     async with Runtime(make_app(), hub_url, telemetry=telemetry) as runtime:
         with anyio.fail_after(30):
             while gauges(read).get("worker.lag") != 1:
                 await runtime.client.workers()
-        assert gauges(read)["worker.partitions"] == 32
+        found = gauges(read)
+        assert found["worker.partitions"] == 32
+        assert (found["worker.shared"], found["shared.waiting"]) == (0, 1)
+        assert found["shared.waited"] > 3_600
 
 
 async def test_a_worker_that_is_cut_off_shows_it(
