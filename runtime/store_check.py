@@ -174,7 +174,10 @@ def _secluded(fitting: Fitting, whole: Whole) -> list[Misfit | NewWork]:
 
 def _code_of(whole: Whole) -> Code:
     row = whole.instance
-    return (whole.id.split("@")[1], None) if row is None else (row.name, row.version)
+    if row is None:
+        # Of an orchestration that was purged meanwhile, messages may be left.
+        return whole.id.removeprefix("@").partition("@")[0], None
+    return row.name, row.version
 
 
 def _endless(whole: Whole, message: str, source: str | None = None) -> Misfit:

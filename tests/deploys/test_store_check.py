@@ -1,15 +1,17 @@
 """Would other code go on with what is stored? Nothing is run, nothing is written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import anyio
 import pytest
-from attrs import define, field, make_class
+from attrs import define, evolve, field, make_class
 
 from perdure import App, OrchestrationContext
+from perdure.persistence.contract.rows import message
 from perdure.persistence.memory import MemoryStore
+from perdure.persistence.records import Whole
 from perdure.persistence.store import Store
 from perdure.testing import Environment, Misfit, StoreCheck, check_store
 
@@ -202,3 +204,17 @@ async def test_a_living_runtime_is_not_disturbed(store: Store) -> None:
         await env.crash()
         assert await env.client.instance("o-1", str).result() == "3 sent"
     assert check_store(App(), store).instances == 0
+
+
+def test_what_is_purged_meanwhile_is_passed_over(
+    recorded: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = recorded.export
+
+    def purged(ids: Collection[str]) -> Iterator[Whole]:
+        for whole in export(ids):
+            left = evolve(whole, instance=None, messages=[message(whole.id)])
+            yield left if whole.instance is not None else whole
+
+    monkeypatch.setattr(recorded, "export", purged)
+    assert check_store(shop(), recorded).fits
