@@ -10,7 +10,8 @@ import anyio
 import pytest
 from attrs import define
 
-from perdure import App, Client, DefinitionNotFoundError, OrchestrationContext
+from perdure import App, Client, DefinitionNotFoundError, OrchestrationContext, StoreError
+from perdure.persistence.sqlite import SQLiteStore
 from perdure.testing import Chances, Ended, Faults, SimulationFailure, simulate
 from simulated_bank import CLIENTS, Account, bank, move_money
 
@@ -216,3 +217,19 @@ def test_what_cannot_be_run_is_refused(
     given: dict[str, Any] = {"scenario": two_long_ones, **wrong}
     with pytest.raises(error, match=told):
         simulate(slow, **given)
+
+
+def test_each_seed_has_a_store_that_is_closed(tmp_path: Path) -> None:
+    stores: list[SQLiteStore] = []
+
+    def begun() -> SQLiteStore:
+        stores.append(SQLiteStore(tmp_path / f"{len(stores)}.db", durability="relaxed"))
+        return stores[-1]
+
+    simulate(slow, two_long_ones, seeds=3, store=begun)
+    with pytest.raises(SimulationFailure):
+        simulate(slow, fails, seeds=1, store=begun, shrink=False)
+    assert len(stores) == 4
+    for store in stores:
+        with pytest.raises(StoreError, match="was closed"):
+            store.version()

@@ -103,8 +103,8 @@ def simulate(
 
     `stubs` stand in for activities that need the outside world, as in `Environment.stub`. `opaque`
     entities have code that depends on more than state and input, so that no order is looked for.
-    `store` makes an empty store for each seed. `progress` is called after each seed. Other keywords
-    are settings of the runtimes; what is not given is chosen by chance.
+    `store` makes an empty store for each seed, which is closed after it. `progress` is called after
+    each seed. Other keywords are settings of the runtimes; what is not given is chosen by chance.
 
     Raises `SimulationFailure`, with the shortest trace that was found if `shrink`; before any
     seed `ValueError` and `TypeError` for what cannot be run, and `DefinitionNotFoundError` for an

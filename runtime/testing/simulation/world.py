@@ -338,6 +338,7 @@ class World:
         for process in self._processes:
             process.stopped = True
         self.loop.bury()
+        self.disk.store.close()
 
     async def _play(self, number: int, scenario: Scenario) -> None:
         try:
