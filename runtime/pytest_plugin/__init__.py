@@ -93,7 +93,8 @@ def crash_points(
 
 
 def _told(report: "CrashReport") -> str:
-    told = f"{len(report.points)} crash points survived"
+    count = len(report.points)
+    told = "1 crash point survived" if count == 1 else f"{count} crash points survived"
     if report.unreached:
         told += f", {', '.join(point.name for point in report.unreached)} not come to again"
     if report.repeated:

@@ -93,13 +93,18 @@ async def crash_everywhere(
 
     Raises `CrashPointError` at the first point after which something differs, `LookupError` when
     there is no point called `only`, `DefinitionNotFoundError` for a name in `idempotent` that no
-    activity has, and what the scenario raises undisturbed.
+    activity has, `ValueError` for a scenario without any commit, and what it raises undisturbed.
     """
     if points_max is not None and points_max < 0:
         raise ValueError(f"points_max must be at least 0, not {points_max}")
     if idempotent is not None:
         idempotent = _checked_names(app, idempotent)
     undisturbed = await _run(app, scenario, None, settings)
+    if not undisturbed.points:
+        raise ValueError(
+            "there is nothing to crash in, as the scenario makes no commit: let it start or send "
+            "something with env.client, and await it"
+        )
     report = CrashReport(undisturbed.end)
     expected = compare(undisturbed.end)
     for point in _chosen(undisturbed.points, only, points_max):

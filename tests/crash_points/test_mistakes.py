@@ -113,3 +113,8 @@ def test_histories_of_no_files_are_refused() -> None:
 def test_one_name_is_no_list_of_names() -> None:
     with pytest.raises(TypeError, match=r"by_clients is a list of names, such as \['steps'\]"):
         Evidence.of(app, History(), MemoryStore(), by_clients="steps")
+
+
+async def test_a_scenario_without_commits_tries_nothing() -> None:
+    with pytest.raises(ValueError, match="nothing to crash in, as the scenario makes no commit"):
+        await crash_everywhere(app, idle)

@@ -92,7 +92,7 @@ def test_the_summary_names_repeated_activities(suite: Path) -> None:
 
 def test_one_point_can_be_chosen(suite: Path) -> None:
     told = run(suite, "--perdure-crash-points", "start-1")
-    assert told.count("1 crash points survived") == 4
+    assert told.count("1 crash point survived") == 4
     assert "4 passed" in told
 
 
