@@ -7,23 +7,30 @@ behind: it is a daemon, and what it would have said is not heard any more.
 
 A signal would reach the main thread alone, and tracing would slow everything down; another process
 would need code that can be imported, or a fork amid threads. So one thing stays out of reach: a
-single call into C that keeps the interpreter's lock for ever.
+single call into C that keeps the interpreter's lock for ever. A command can let `or_exit` end the
+process then, which needs no lock.
 """
 
 import ctypes
+import faulthandler
 import math
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Generic, TypeVar
 
-from attrs import define, frozen
+from attrs import define, field
 
 from ..actors.comparison import users_line
 
 T = TypeVar("T")
 
+_GRACE_SECONDS = 5.0
+_ARMED_SECONDS = 1.0
+"""For so long the way out is not prepared anew, as that begins a thread each time."""
 _LOOKS_MAX = 20
 _LOOK_SECONDS = 0.005
 _STOP_SECONDS = 0.05
@@ -38,18 +45,32 @@ class OverrunError(Exception):
         super().__init__(f"it had not come to its end after {seconds_max:g} s")
 
 
-@frozen
+@define
 class Leash:
     """Lets code run for `seconds_max`, whichever thread asks for it."""
 
     seconds_max: float
+    _exits: bool = field(default=False, init=False)
+    _armed: float | None = field(default=None, init=False)
+    """When the way out was prepared, if it is."""
 
     def __attrs_post_init__(self) -> None:
         if math.isnan(self.seconds_max) or self.seconds_max <= 0:
             raise ValueError(f"seconds_max must be more than 0, not {self.seconds_max}")
 
+    @contextmanager
+    def or_exit(self) -> Generator[None]:
+        """End the process, with a traceback and status 1, if not even Python gets its turn."""
+        self._exits = True
+        try:
+            yield
+        finally:
+            self._exits = False
+            self.rest()
+
     def run(self, work: Callable[[], T]) -> T:
         """What it returns or raises; raises `OverrunError` when it takes too long."""
+        self._arm()
         run = _Run(work)
         context = copy_context()
         thread = threading.Thread(target=context.run, args=(run,), name="leashed", daemon=True)
@@ -61,6 +82,21 @@ class Leash:
         finally:
             _stop(thread)
         return run.outcome()
+
+    def rest(self) -> None:
+        """Nothing is run for a while, however long that takes."""
+        if self._armed is not None:
+            self._armed = None
+            faulthandler.cancel_dump_traceback_later()
+
+    def _arm(self) -> None:
+        now, paper = time.monotonic(), sys.__stderr__
+        if not self._exits or paper is None or self.seconds_max == math.inf:
+            return
+        if self._armed is None or now - self._armed > _ARMED_SECONDS:
+            self._armed = now
+            seconds = 2 * self.seconds_max + _GRACE_SECONDS
+            faulthandler.dump_traceback_later(seconds, exit=True, file=paper)
 
 
 @define

@@ -71,12 +71,24 @@ def check_store(
     `seconds_max` for its replay; whatever takes longer is `endless`. Blocks while it reads and
     replays, which it does on threads of its own. Raises `StoreError`.
     """
+    return check_within(Leash(seconds_max), app, store, sample=sample, progress=progress)
+
+
+def check_within(
+    leash: Leash,
+    app: App,
+    store: Store,
+    *,
+    sample: int | None = None,
+    progress: Advance | None = None,
+) -> StoreCheck:
+    """The same with the limit as an object."""
     checked_app(app)
     checked_open_store(store)
     if sample is not None and sample < 1:
         raise ValueError(f"sample must be at least 1, not {sample}")
     refuse_blocking_calls()
-    return _Checker(store, app, Leash(seconds_max), sample, progress).run()
+    return _Checker(store, app, leash, sample, progress).run()
 
 
 @define
@@ -132,6 +144,7 @@ class _Checker:
             if whole.instance is None or not whole.instance.status.is_terminal:
                 checked += 1
                 self._hold_against(whole)
+        self._leash.rest()
         self._done += len(ids)
         if self._progress is not None:
             self._progress(self._done, max(self._total, self._done))

@@ -13,7 +13,8 @@ from rich.text import Text
 from perdure.actors.app import App
 from perdure.runtime.fitting import Misfit, NewWork
 from perdure.runtime.host import Runtime
-from perdure.runtime.store_check import SECONDS_MAX, Advance, StoreCheck, check_store
+from perdure.runtime.leash import Leash
+from perdure.runtime.store_check import SECONDS_MAX, Advance, StoreCheck, check_within
 
 from .ending import FAILED
 from .loading import load_app
@@ -52,9 +53,9 @@ def check(
         )
     loaded = load_app(app)
     with closing(opened(place)) as store, _progress() as advance:
-        found = check_store(
-            _app(loaded), store, sample=sample, seconds_max=seconds_max, progress=advance
-        )
+        leash = Leash(seconds_max)
+        with leash.or_exit():
+            found = check_within(leash, _app(loaded), store, sample=sample, progress=advance)
     printer = session.printer
     if printer.as_json:
         for document in _documents(found):

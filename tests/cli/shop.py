@@ -1,5 +1,6 @@
 """The program that the commands run and watch."""
 
+import itertools
 from datetime import timedelta
 
 from attrs import define
@@ -109,6 +110,15 @@ async def never_waits(ctx: OrchestrationContext, text: str) -> str:
     while text:
         ctx.set_custom_status(text)
     return text
+
+
+stubborn = App("shop")
+"""Code that does not even let Python go on."""
+
+
+@stubborn.orchestration(name="waits")
+async def counts(ctx: OrchestrationContext, text: str) -> int:
+    return sum(itertools.count())
 
 
 broken = 5

@@ -1,5 +1,7 @@
 """`perdure check`: what does not fit is listed, and the exit status tells of it."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,19 @@ def test_endless_code_is_told_in_time(perdure: Any, hub: Any, at_the_shop: None)
     assert "endless: let each round of a loop await what has not come yet, or give" in said
     said = perdure.refused(2, "check", "shop:endless", "--seconds-max", "0")
     assert "it has to be more than 0" in said
+
+
+def test_a_call_that_never_returns_ends_the_check(perdure: Any, hub: Any, path: Path) -> None:
+    perdure("start", "waits", '"tea"', "--id", "w")
+    hub.recorded("w", "ExecutionStarted")
+    command = [sys.executable, "-m", "perdure", "check", "shop:stubborn", "--store", str(path)]
+    ended = subprocess.run(
+        [*command, "--seconds-max", "0.1"],
+        cwd=Path(__file__).parent, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert "shop.py" in ended.stderr
+    assert "in counts" in ended.stderr
 
 
 def test_the_rest_of_a_sample_is_told(perdure: Any, hub: Any, at_the_shop: None) -> None:
