@@ -19,7 +19,7 @@ from .postgres_rows import (
     unescaped,
 )
 from .postgres_stuck import ending_stuck
-from .records import Errand, ErrandKey, Queue, Shared
+from .records import Errand, ErrandKey, Queue, Shared, Waiting
 
 _COUNTED_MAX = 1_000
 """So many of one activity are counted by who wants to take some."""
@@ -65,14 +65,17 @@ def _begins(by: str) -> str:
 
 
 _WAITING = f"""
-    SELECT asked.name, found.count
+    SELECT asked.name, found.count, later.due
     FROM unnest(%s::text[]) AS asked (name) CROSS JOIN LATERAL (
         SELECT count(*) AS count, min(due) AS oldest FROM (
             SELECT due FROM errand
             WHERE worker IS NULL AND name = asked.name AND {_begins("%s")}
             ORDER BY due LIMIT %s
         ) AS first
-    ) AS found WHERE found.count > 0 ORDER BY found.oldest
+    ) AS found CROSS JOIN LATERAL (
+        SELECT min(due) AS due FROM errand
+        WHERE worker IS NULL AND name = asked.name AND attempt > 1 AND due > %s
+    ) AS later WHERE found.count > 0 OR later.due IS NOT NULL ORDER BY found.oldest
 """
 _FREE = f"""
     WITH dead AS (
@@ -130,11 +133,12 @@ def steps_of(shared: Shared) -> list[Step]:
     return [*steps, *((_SETTLED, (document,)) for document, _ in packed(settled))]
 
 
-def waiting(hub: PostgresHub, names: Collection[str], now: int) -> dict[str, int]:
+def waiting(hub: PostgresHub, names: Collection[str], now: int) -> Waiting:
     """See `Membership.waiting`."""
     asked = [escaped(name) for name in names]
-    rows = hub.connections.ask(_WAITING, asked, now, _COUNTED_MAX)
-    return {unescaped(name): count for name, count in rows}
+    rows = hub.connections.ask(_WAITING, asked, now, _COUNTED_MAX, now)
+    counts = {unescaped(name): count for name, count, _ in rows if count}
+    return Waiting(counts, min((due for _, _, due in rows if due is not None), default=None))
 
 
 def take(

@@ -22,7 +22,7 @@ from . import postgres_errands
 from .postgres_connections import Link, Step
 from .postgres_hub import PostgresHub, heard
 from .postgres_stuck import ending_stuck
-from .records import Errand, ErrandKey, Hint, Roster, WorkerRow
+from .records import Errand, ErrandKey, Hint, Roster, Waiting, WorkerRow
 
 Met = Callable[[Roster], object]
 Told = Callable[[Hint], object]
@@ -185,7 +185,7 @@ class Membership:
 
     # Errands
 
-    def waiting(self, names: Collection[str], now: int) -> dict[str, int]:
+    def waiting(self, names: Collection[str], now: int) -> Waiting:
         return postgres_errands.waiting(self._hub, names, now)
 
     def take(

@@ -165,6 +165,16 @@ class Answer:
 
 
 @frozen
+class Waiting:
+    """Errands that are nobody's."""
+
+    counts: dict[str, int]
+    """How many of each activity may begin; that of the oldest comes first."""
+    next_due: int | None = None
+    """When the back-off of the first of the others is over."""
+
+
+@frozen
 class Queue:
     """The errands of one activity."""
 

@@ -17,7 +17,18 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeGuard
 
-from .records import Arrivals, Due, Errand, ErrandKey, Hint, Pending, Queue, Roster, WorkerRow
+from .records import (
+    Arrivals,
+    Due,
+    Errand,
+    ErrandKey,
+    Hint,
+    Pending,
+    Queue,
+    Roster,
+    Waiting,
+    WorkerRow,
+)
 from .store import Store
 
 Told = Callable[[Hint], object]
@@ -52,11 +63,8 @@ class Membership(Protocol):
         """Let others have these, of which some are found to need this code."""
         ...
 
-    def waiting(self, names: Collection[str], now: int) -> dict[str, int]:
-        """How many errands of these activities may begin by `now` and are nobody's.
-
-        The activity of the oldest comes first. A large queue is not counted to its end.
-        """
+    def waiting(self, names: Collection[str], now: int) -> Waiting:
+        """What errands of these activities are nobody's; a long queue is not counted to its end."""
         ...
 
     def take(

@@ -7,7 +7,7 @@ from contextlib import closing
 from attrs import evolve
 
 from ...actors.status import Status
-from ..records import Answer, Commit, Errand, Letter, Shared
+from ..records import Answer, Commit, Errand, Letter, Shared, Waiting
 from ..sharing import Membership, SharedStore
 from .rows import instance
 
@@ -65,17 +65,17 @@ class TestErrands:
         first, second = Worker(open_shared(), 0), Worker(open_shared())
         asked = [errand(first.store, number) for number in range(4)]
         first.ask(*asked)
-        assert first.membership.waiting(["work", "other"], NOW) == {"work": 4}
+        assert first.membership.waiting(["work", "other"], NOW) == Waiting({"work": 4})
         assert len(first.take(3)) == 3
         assert len(second.take()) == 1
         assert second.take() == []
-        assert second.membership.waiting(["work"], NOW) == {}
+        assert second.membership.waiting(["work"], NOW) == Waiting({})
 
     def test_what_is_taken_is_what_was_asked(self, open_shared: OpenShared) -> None:
         worker = Worker(open_shared(), 0)
         asked = evolve(errand(worker.store, 5, "back\\slash\0"), execution_id="x", attempt=3)
         worker.ask(asked)
-        assert worker.membership.waiting([asked.name], NOW) == {asked.name: 1}
+        assert worker.membership.waiting([asked.name], NOW).counts == {asked.name: 1}
         assert worker.membership.take({asked.name: 1}, NOW) == [asked]
         known = evolve(asked, body="")
         assert worker.membership.taken([]) == [asked]
@@ -89,7 +89,10 @@ class TestErrands:
         worker.ask(*(errand(worker.store, number, due=due) for number, due in dues.items()))
         worker.ask(evolve(errand(worker.store, 4, due=NOW + 1), attempt=2))
         worker.ask(errand(worker.store, 5, "older", due=5))
-        assert list(worker.membership.waiting(["work", "older"], NOW)) == ["older", "work"]
+        waiting = worker.membership.waiting(["work", "older"], NOW)
+        assert list(waiting.counts) == ["older", "work"]
+        assert waiting.next_due == NOW + 1
+        assert worker.membership.waiting(["older"], NOW).next_due is None
         assert [worker.take(1) for _ in range(4)] == [[2], [3], [1], []]
 
     def test_a_first_attempt_waits_for_no_clock(self, open_shared: OpenShared) -> None:
@@ -99,7 +102,7 @@ class TestErrands:
         assert behind.membership.beat().waiting
         (queue,) = owner.store.queues()
         assert queue.silent == 0
-        assert behind.membership.waiting(["work"], NOW) == {"work": 1}
+        assert behind.membership.waiting(["work"], NOW).counts == {"work": 1}
         assert behind.take() == [1]
 
     def test_an_answer_takes_the_place_of_its_errand(self, open_shared: OpenShared) -> None:

@@ -19,7 +19,7 @@ from ...actors.history import TaskScheduled
 from ...actors.messages import Message
 from ...actors.repertoire import Needed
 from ...actors.wire import UnreadableEventError, read_event
-from ...persistence.records import Errand, ErrandKey, Hint, Roster
+from ...persistence.records import Errand, ErrandKey, Hint, Roster, Waiting
 from ...persistence.sharing import Membership
 from ..activities import Activities
 from ..backoff import Backoff, Trouble
@@ -133,7 +133,8 @@ class Porter:
             await run_in(self._lane, partial(membership.take, {}, now, left_behind=True))
             self._left_behind = False
         names = list(self._app.activities)
-        waiting: dict[str, int] = await run_in(self._lane, partial(membership.waiting, names, now))
+        idle: Waiting = await run_in(self._lane, partial(membership.waiting, names, now))
+        waiting, self._again = idle.counts, idle.next_due
         wanted = self._activities.fitting(
             {name: self._share(name, count) for name, count in waiting.items()}
         )

@@ -61,6 +61,11 @@ def program(works: Works, worker: str, *, activities: bool = True) -> App:
         calls = [ctx.call_activity(activity, n, returns=int) for n in range(count)]
         return sum(await ctx.task_all(calls))
 
+    @app.orchestration
+    async def insists(ctx: OrchestrationContext) -> int:
+        retry = RetryPolicy(max_attempts=9, first_interval=0.05)
+        return await ctx.call_activity("frail", 7, returns=int, retry=retry)
+
     return app
 
 

@@ -105,6 +105,16 @@ async def test_what_fails_is_tried_again_anywhere(hub: str, works: Works) -> Non
         assert errands(hub) == 0
 
 
+async def test_a_retry_elsewhere_waits_for_no_heartbeat(hub: str, works: Works) -> None:
+    """Only its back-off is waited for, also by who did not ask for it."""
+    rare = hub.replace("heartbeat=0.1", "heartbeat=15")
+    without = program(works, "a", activities=False)
+    async with workers(rare, without, program(works, "b")) as (first, _):
+        instance = await first.client.start_new("insists", instance_id=id_at(first))
+        assert await instance.result(10) == 7
+        assert works.came == {"b": [7] * 4}
+
+
 async def test_a_rewound_instance_asks_anew(hub: str, works: Works) -> None:
     async with workers(hub, program(works, "a"), program(works, "b")) as (first, _):
         fan = await first.client.start_new("fan", 1, "frail", instance_id=id_at(first))
