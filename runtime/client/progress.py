@@ -10,6 +10,7 @@ from ...actors.status import Status
 from ...persistence.records import InstanceRow
 from ...persistence.store import Store
 from ..engine.restore import turns_of
+from .foreseeing import awaited
 from .gateway import Gateway
 from .views import HistoryEvent, InstanceStatus, history_events, instance_status
 
@@ -54,7 +55,8 @@ class Follower:
 
     The first progress comes at once, others when something new is durable; the last is that of
     the end. Each event comes once. An instance that has begun a new execution is told of from the
-    beginning of the newest. A wait may be cancelled and asked for again; nothing is lost by that.
+    beginning of the newest; one that a client elsewhere has rewound is Running at once. A wait may
+    be cancelled and asked for again; nothing is lost by that.
 
     Raises `InstanceNotFoundError`, also when the instance is purged.
     """
@@ -113,7 +115,7 @@ class Follower:
 
 
 def _row(store: Store, instance_id: str) -> InstanceRow:
-    row = store.instance(instance_id)
+    row = awaited(store, [instance_id]).get(instance_id)
     if row is None:
         raise InstanceNotFoundError(instance_id)
     if row.damage is not None:

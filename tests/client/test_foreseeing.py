@@ -51,7 +51,9 @@ async def test_what_ends_meanwhile_can_be_replaced(ending: DisturbedStore) -> No
     assert found.status is Status.PENDING
 
 
-async def test_a_rewind_on_its_way_hides_the_failure() -> None:
+@pytest.fixture
+def rewinding() -> DisturbedStore:
+    """Give a store whose owner takes a rewind, and more, once a client has looked."""
     store = MemoryStore()
     owner = Owner(store)
     owner.keep(instance("a", status=Status.FAILED, completed=20))
@@ -66,6 +68,16 @@ async def test_a_rewind_on_its_way_hides_the_failure() -> None:
             owner.commit(instances={"a": ended}, consumed=waiting)
 
     disturbed.after = take
-    async with Client(disturbed.store, app) as client:
+    return disturbed
+
+
+async def test_a_rewind_on_its_way_hides_the_failure(rewinding: DisturbedStore) -> None:
+    async with Client(rewinding.store, app) as client:
         found = await client.wait_for_completion("a")
     assert found.runtime_status is Status.COMPLETED
+
+
+async def test_a_follower_goes_on_after_a_rewind(rewinding: DisturbedStore) -> None:
+    async with Client(rewinding.store, app) as client:
+        seen = [progress.status.runtime_status async for progress in client.follow("a")]
+    assert seen[-1] is Status.COMPLETED
