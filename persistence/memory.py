@@ -263,11 +263,11 @@ class MemoryStore:
         for key in [key for key in self._timers if key[0] == instance_id]:
             del self._timers[key]
 
-    def take_reply(self, request_id: str) -> str | None:
+    def take_replies(self, request_ids: Collection[str]) -> dict[str, str]:
         with self._lock:
-            reply = self._replies.pop(request_id, None)
-            self._version += reply is not None
-            return reply
+            found = {i: self._replies.pop(i) for i in request_ids if i in self._replies}
+            self._version += bool(found)
+            return found
 
     def version(self) -> int:
         with self._lock:

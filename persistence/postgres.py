@@ -264,10 +264,7 @@ class PostgresStore:
     def install(self, wholes: Sequence[Whole]) -> list[str]:
         return postgres_archive.install(self._hub, wholes)
 
-    def take_reply(self, request_id: str) -> str | None:
-        return postgres_inbox.take_reply(self._hub, request_id)
-
-    def take_replies(self, request_ids: Sequence[str]) -> dict[str, str]:
+    def take_replies(self, request_ids: Collection[str]) -> dict[str, str]:
         return postgres_inbox.take_replies(self._hub, request_ids)
 
     def version(self) -> int:

@@ -1,6 +1,6 @@
 """What clients send, and the answers that they fetch."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from attrs import define
@@ -31,9 +31,8 @@ _SEND = f"""
 """
 
 _THERE = "SELECT id, status FROM instance WHERE id = ANY(%s::text[])"
-_TAKE = "DELETE FROM reply WHERE request_id = %s RETURNING body"
 _REPLIES = "SELECT request_id, body FROM reply WHERE request_id = ANY(%s::text[])"
-_TAKE_MANY = "DELETE FROM reply WHERE request_id = ANY(%s::text[])"
+_TAKE = "DELETE FROM reply WHERE request_id = ANY(%s::text[])"
 _FORGET = "DELETE FROM reply WHERE at < now() - interval '1 day'"
 
 
@@ -101,17 +100,11 @@ def send(sent: Sequence[MessageRow], partition_of: PartitionOf) -> list[Step]:
     return steps
 
 
-def take_reply(hub: PostgresHub, request_id: str) -> str | None:
-    """See `Store.take_reply`."""
-    taken, _ = hub.connections.write([(_TAKE, (request_id,)), (_FORGET, ())])
-    return taken[0][0] if taken else None
-
-
-def take_replies(hub: PostgresHub, request_ids: Sequence[str]) -> dict[str, str]:
-    """See `SharedStore.take_replies`."""
+def take_replies(hub: PostgresHub, request_ids: Collection[str]) -> dict[str, str]:
+    """See `Store.take_replies`."""
     found: dict[str, str] = dict(hub.connections.ask(_REPLIES, list(request_ids)))
     if found:
         # In a second step: what is deleted and then lost on the way here would be missed for ever.
         with suppress(StoreError):
-            hub.connections.write([(_TAKE_MANY, (list(found),))])
+            hub.connections.write([(_TAKE, (list(found),)), (_FORGET, ())])
     return found

@@ -14,7 +14,7 @@
     while that worker lives. Its answer is a letter, written by the commit that deletes it.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol, TypeGuard
 
 from .records import (
@@ -157,10 +157,6 @@ class SharedStore(Store, Protocol):
 
     def queues(self) -> list[Queue]:
         """The errands of each activity, by its name."""
-        ...
-
-    def take_replies(self, request_ids: Sequence[str]) -> dict[str, str]:
-        """Take the answers that there are to these requests."""
         ...
 
     def workers(self) -> list[WorkerRow]:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ..actors.errors import (
     InstanceAlreadyExistsError,
     StaleOwnerError,
     StoreCorruptError,
+    StoreError,
 )
 from ..actors.identity import is_entity
 from ..actors.status import Status
@@ -236,17 +238,19 @@ class SQLiteStore:
     def install(self, wholes: Sequence[Whole]) -> list[str]:
         return sqlite_archive.install(self._file, wholes)
 
-    def take_reply(self, request_id: str) -> str | None:
+    def take_replies(self, request_ids: Collection[str]) -> dict[str, str]:
         with self._file.reading() as database:
-            # Clients ask often while there is nothing yet: that must not hinder commits.
-            if not _ask(database, "SELECT 1 FROM reply WHERE request_id = ?", request_id):
-                return None
-        with self._file.writing() as database:
-            taken = _ask(database, f"{READ_REPLY} WHERE request_id = ?", request_id)
-            database.execute("DELETE FROM reply WHERE request_id = ?", (request_id,))
-            # Whoever asked for these has gone.
-            database.execute("DELETE FROM reply WHERE at < unixepoch() - 86400")
-        return read_reply(taken[0]) if taken else None
+            rows = _ask(
+                database, f"{READ_REPLY} WHERE request_id {LISTED}", json_of(list(request_ids))
+            )
+        found = {row[0]: read_reply(row) for row in rows}
+        if found:
+            # What cannot be deleted now is after a day, and is nobody's until then.
+            with suppress(StoreError), self._file.writing() as database:
+                ids = json_of(list(found))
+                database.execute(f"DELETE FROM reply WHERE request_id {LISTED}", (ids,))
+                database.execute("DELETE FROM reply WHERE at < unixepoch() - 86400")
+        return found
 
     def version(self) -> int:
         return self._file.version()

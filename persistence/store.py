@@ -108,8 +108,8 @@ class Store(Protocol):
         """
         ...
 
-    def take_reply(self, request_id: str) -> str | None:
-        """The answer to a request, which is forgotten with this; None while there is none.
+    def take_replies(self, request_ids: Collection[str]) -> dict[str, str]:
+        """The answers to these requests that are there, which are forgotten with this.
 
         An answer that nobody has taken for a day may be forgotten too.
         """

@@ -68,8 +68,8 @@ class Settings:
     turns_between_breaths: int = field(default=256, validator=_whole)
     """How many turns are taken before other tasks of the event loop may run."""
     poll_interval: float = field(default=0.05, validator=_positive)
-    """How often the store is asked for what clients in other processes have sent, in seconds; three
-    times as rarely while nothing in a file changes."""
+    """How often the store is asked for what clients in other processes have sent, in seconds: three
+    times as rarely while nothing in a file changes, ten times as often after something has come."""
     worker_lease: float | None = field(default=None, validator=optional(_positive))
     """Of a store that several workers run: after so long without a heartbeat a worker is held to be
     dead, and others take over. None: as the store's URL says, or else 10."""

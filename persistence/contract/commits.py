@@ -29,7 +29,7 @@ class TestCommits:
         assert other.history("a") == [turn("a", 0)]
         assert other.due(0, 100).timers == [TimerRow("a", 1, FIRST, 50)]
         assert other.recover(100).messages == [message("a", 1)]
-        assert other.take_reply("r") == "yes"
+        assert other.take_replies(["r"]) == {"r": "yes"}
 
     def test_a_refused_commit_leaves_nothing_behind(self, open_store: OpenStore) -> None:
         owner = Owner(open_store())
@@ -44,7 +44,7 @@ class TestCommits:
         assert owner.store.instance("a") is None
         assert owner.store.history("b") == []
         assert owner.store.backlog("a") == 0
-        assert owner.store.take_reply("r") is None
+        assert owner.store.take_replies(["r"]) == {}
 
     def test_a_store_works_on_after_a_refusal(self, open_store: OpenStore) -> None:
         owner = Owner(open_store())

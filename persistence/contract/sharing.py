@@ -163,13 +163,6 @@ class TestSharing:
         assert [row.target for row in rows] == ["a", "b"]
         assert store.arrived(partitions, rows[0].position).inbox == rows[1:]
 
-    def test_answers_to_many_are_taken_once(self, open_shared: OpenShared) -> None:
-        worker = Worker(open_shared(), 0)
-        answers = {"r1": "1", "r2": "2", "r3": "3"}
-        worker.store.commit(Commit(0, replies=answers, shared=Shared(worker.epochs)))
-        assert worker.store.take_replies(["r1", "r2", "r9"]) == {"r1": "1", "r2": "2"}
-        assert worker.store.take_replies(["r1", "r3"]) == {"r3": "3"}
-
     def test_workers_are_told_with_their_partitions(self, open_shared: OpenShared) -> None:
         first, second = Worker(open_shared(), 0, 1), Worker(open_shared())
         rows = {row.id: row for row in second.store.workers()}

@@ -35,7 +35,6 @@ class Connection:
         self._telemetry = checked_telemetry(telemetry)
         self._lane: ThreadLane | None = None
         self._opened: Store | None = None
-        self._courier: Courier | None = None
         self._hearing: Hearing | None = None
         self._gateway: Gateway | None = None
         self._thread = threading.get_ident()
@@ -73,10 +72,8 @@ class Connection:
             raise
         app = self._app if self._app is not None else App("client")
         self._hearing = hearing_of(store)
-        self._courier = Courier(store, self._lane)
-        gateway = StoreGateway(
-            app, SystemClock(), new_id, store, self._lane, self._courier.post, self._hearing
-        )
+        post = Courier(store, self._lane).post
+        gateway = StoreGateway(app, SystemClock(), new_id, store, self._lane, post, self._hearing)
         self._gateway = self._traced(gateway)
 
     def _traced(self, gateway: Gateway) -> Gateway:
@@ -88,8 +85,6 @@ class Connection:
             return
         self._lane.close()
         self._lane, self._gateway = None, None
-        if self._courier is not None:
-            self._courier.close()
         if self._hearing is not None:
             self._hearing.close()
         if self._opened is not None:

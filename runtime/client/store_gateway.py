@@ -7,7 +7,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import anyio
 
@@ -33,12 +33,13 @@ from ...persistence.store import Store
 from ..clock import Bell, Clock, IdSource
 from ..engine.bookkeeper import Answer
 from ..lanes import Lane, run_in, run_to_end
-from .foreseeing import awaited, looked_at
 from .gateway import Check, Until
 from .hearing import Hearing
+from .inquiries import Inquiries
 
 T = TypeVar("T")
 
+Look = Callable[[], Awaitable[T | None]]
 Post = Callable[[Sequence[MessageRow], Sequence[Start]], Awaitable[None]]
 """Puts messages into the inbox, and begins instances."""
 
@@ -71,6 +72,7 @@ class StoreGateway:
         self._hearing = hearing
         self._seen, self._seen_at = -1, 0
         self._post = post
+        self._inquiries = Inquiries(store, lane)
 
     async def start(
         self,
@@ -111,7 +113,7 @@ class StoreGateway:
         )
 
         if check is not None:
-            known, foreseen = await self.read(lambda store: looked_at(store, message.target))
+            known, foreseen = await self._inquiries.outlook(message.target)
             problem: PerdureError | None = InstanceNotFoundError(message.target)
             if known is not None:
                 problem = check(foreseen)
@@ -122,7 +124,7 @@ class StoreGateway:
     async def call(self, message: Message, event: EntityOperationCalled) -> Answer:
         """Send an operation and poll for its outcome."""
         await self.send(message, None)
-        text = await self._poll(message.target, lambda store: store.take_reply(event.request_id))
+        text = await self._poll(message.target, partial(self._inquiries.answer, event.request_id))
         answer = read_event(text)
         if isinstance(answer, (EntityOperationCompleted, EntityOperationFailed)):
             return answer
@@ -135,8 +137,8 @@ class StoreGateway:
     async def watch(self, instance_id: str, until: Until) -> InstanceRow:
         """Poll until an instance gets somewhere; raises `InstanceNotFoundError`."""
 
-        def look(store: Store) -> InstanceRow | None:
-            row = awaited(store, [instance_id]).get(instance_id)
+        async def look() -> InstanceRow | None:
+            row = await self._inquiries.row(instance_id)
             if row is None:
                 raise InstanceNotFoundError(instance_id)
             return row if until(row) else None
@@ -145,25 +147,24 @@ class StoreGateway:
 
     async def follow(self, instance_id: str, look: Callable[[Store], T | None]) -> T:
         """Look now, and whenever the store has changed, until there is something."""
-        return await self._poll(instance_id, look)
+        return await self._poll(instance_id, partial(self.read, look))
 
-    async def _poll(self, target: str, look: Callable[[Store], T | None]) -> T:
+    async def _poll(self, target: str, look: Look[T]) -> T:
         if self._hearing is None:
             return await self._look_until(Bell(), look)
         with self._hearing.waiting(target) as bell:
             return await self._look_until(bell, look)
 
-    async def _look_until(self, bell: Bell, look: Callable[[Store], T | None]) -> T:
+    async def _look_until(self, bell: Bell, look: Look[T]) -> T:
         pause, version, rung = POLL_SHORTEST, -1, False
         while True:
             if not rung:
                 rung, version = (seen := await self._version()) != version, seen
             if rung:
                 pause = POLL_SHORTEST
-                found: Any = await self.read(look)
+                found = await look()
                 if found is not None:
-                    result: T = found
-                    return result
+                    return found
             hearing = self._hearing
             if hearing is not None:
                 hearing.attend()
@@ -181,12 +182,12 @@ class StoreGateway:
         shared = self._hearing is not None and self._hearing.hears
         if not (shared and now - self._seen_at < UNHEARD_LONGEST * 500_000):
             self._seen_at = now
-            self._seen = await self.read(lambda store: store.version())
+            self._seen = await self._inquiries.version()
         return self._seen
 
     async def foresee(self, instance_id: str) -> Status | None:
         """The status of an instance; waits for a termination, but not for a runtime to start."""
-        row, foreseen = await self.read(lambda store: looked_at(store, instance_id))
+        row, foreseen = await self._inquiries.outlook(instance_id)
         if row is None or row.status.is_terminal or not foreseen.is_terminal:
             return None if row is None else foreseen
         with anyio.move_on_after(OWNER_PATIENCE):

@@ -31,6 +31,10 @@ RAREST = 1.0
 """So many seconds at most pass between two looks into an inbox, whatever a glance tells."""
 RESTFUL = 3
 """So many times as rarely somebody looks while nothing changes."""
+LIVELY = 10
+"""So many times as often somebody looks for a while after something has come: more will."""
+LIVELY_FOR = 1_000_000
+"""So long, in microseconds."""
 
 
 class Recovery:
@@ -55,6 +59,7 @@ class Recovery:
         self.instruments: Instruments | None = None
         self._seen = 0
         """The newest inbox position that was delivered; they go down."""
+        self._lively_until = 0
 
     async def run(self) -> None:
         """Bring everything unfinished back."""
@@ -207,9 +212,10 @@ class Recovery:
         trouble = Trouble(self._clock, "look into the inbox", backoff)
         idle = Idleness(self._store, self._clock)
         while True:
-            until = self._clock.now() + self._poll * (RESTFUL if idle.spared else 1)
-            await self._clock.wait(never, until, background=True)
-            if self._partition.down is not None or idle.lasts():
+            await self._clock.wait(never, self._next_look(idle), background=True)
+            # Changes within one tick of the file system's clock look the same.
+            spared = idle.lasts() and self._clock.now() >= self._lively_until
+            if self._partition.down is not None or spared:
                 continue
             try:
                 found = await run_in(self._lane, self._store.version)
@@ -220,12 +226,20 @@ class Recovery:
             else:
                 trouble.end()
 
+    def _next_look(self, idle: "Idleness") -> int:
+        now = self._clock.now()
+        if now < self._lively_until:
+            return now + self._poll // LIVELY
+        return now + self._poll * (RESTFUL if idle.spared else 1)
+
     async def _fetch_inbox(self) -> bool:
         """Take what is new; returns False when a recovery came in between, which takes it too."""
         partition, life = self._partition, self._partition.life
         rows = await run_in(self._lane, partial(self._store.inbox, self._seen))
         if life != partition.life or partition.down is not None:
             return False
+        if rows:
+            self._lively_until = self._clock.now() + LIVELY_FOR
         for row in rows:
             # A recovery that was under way when they were asked for has delivered some already.
             if row.position < self._seen:

@@ -1,12 +1,11 @@
 """A client that no crash touches: it has the store alone, as one in another process has."""
 
-from collections.abc import Callable
 from typing import TypeVar
 
 from perdure.actors.app import App
 from perdure.persistence.store import Store
 from perdure.runtime.client.courier import Courier
-from perdure.runtime.client.store_gateway import StoreGateway
+from perdure.runtime.client.store_gateway import Look, StoreGateway
 from perdure.runtime.clock import IdSource
 from perdure.runtime.engine.reply import Reply
 from perdure.runtime.lanes import InlineLane
@@ -35,12 +34,12 @@ class OutsideGateway(StoreGateway):
         for reply in self.waits:
             reply.fail(error)
 
-    async def _poll(self, target: str, look: Callable[[Store], T | None]) -> T:
+    async def _poll(self, target: str, look: Look[T]) -> T:
         while True:
             reply: Reply[bool] = Reply()
             self.waits.add(reply)
             try:
-                found = await self.read(look)
+                found = await look()
                 if found is not None:
                     return found
                 await reply.wait()

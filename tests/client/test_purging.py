@@ -230,13 +230,28 @@ async def test_a_termination_from_outside_counts_at_once(store: Store) -> None:
 
 
 async def test_a_rewind_from_outside_counts_at_once(store: Store) -> None:
-    async with Runtime(app, store), Client(store, app) as client:
-        await client.start_new(ends, False, instance_id="a")
+    own, tries, gate = App("own"), list[int](), anyio.Event()
+
+    @own.activity
+    async def fragile() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise ConnectionError
+        await gate.wait()
+
+    @own.orchestration
+    async def works(ctx: OrchestrationContext) -> None:
+        await ctx.call_activity(fragile)
+
+    async with Runtime(own, store), Client(store, own) as client:
+        await client.start_new(works, instance_id="a")
         await client.wait_for_completion("a", timeout=10)
         await client.rewind("a")
         with pytest.raises(InstanceStateError, match="cannot purge instance 'a': it is Running"):
             await client.purge("a")
-        await client.wait_for_completion("a", timeout=10)
+        gate.set()
+        ended = await client.wait_for_completion("a", timeout=10)
+    assert ended.runtime_status is Status.COMPLETED
 
 
 async def test_nobody_waits_for_a_runtime_to_start(

@@ -121,7 +121,7 @@ def test_all_that_is_read_tells_of_damage(tmp_path: Path) -> None:
         assert None not in told
         assert len(told) == 16
         with pytest.raises(StoreCorruptError, match="row 'r' of table reply is damaged"):
-            store.take_reply("r")
+            store.take_replies(["r"])
 
 
 def test_damage_is_not_mended_by_writing(tmp_path: Path) -> None:

@@ -264,6 +264,6 @@ def test_replies_nobody_takes_are_forgotten(tmp_path: Path) -> None:
     store.commit(Commit(store.own(), replies={"old": '"a"', "new": '"b"', "wanted": '"c"'}))
     with closing(sqlite3.connect(path)) as other, other:
         other.execute("UPDATE reply SET at = at - 90000 WHERE request_id = 'old'")
-    assert store.take_reply("wanted") == '"c"'
-    assert (store.take_reply("old"), store.take_reply("new")) == (None, '"b"')
+    assert store.take_replies(["wanted"]) == {"wanted": '"c"'}
+    assert store.take_replies(["old", "new"]) == {"new": '"b"'}
     store.close()
