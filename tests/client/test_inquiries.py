@@ -34,7 +34,7 @@ async def together(store: Store, *questions: Ask) -> list[Any]:
 
     lane.held = True
     async with anyio.create_task_group() as group:
-        group.start_soon(ask, -1, lambda inquiries: inquiries.version())
+        group.start_soon(ask, -1, Inquiries.version)
         await anyio.wait_all_tasks_blocked()
         for number, question in enumerate(questions):
             group.start_soon(ask, number, question)
