@@ -26,6 +26,7 @@ from ..actors.openwork import open_work
 from ..actors.orchestration import Orchestration
 from ..actors.outcomes import Raised
 from ..actors.replay import Execution, Identity
+from ..actors.status import Status
 from ..actors.tasks import Task
 from ..actors.wire import UnreadableEventError
 from ..persistence.records import EntityRow, InstanceRow, Stored, Whole
@@ -97,6 +98,9 @@ class Fitting:
         assert isinstance(actor, Orchestration)  # noqa: S101 - that is what a row gives
         if actor.unreadable is not None:
             yield _misfit(row, "unreadable", actor.unreadable.message)
+            return
+        if row.status is Status.RUNNING and not whole.turns and not whole.messages:
+            yield _misfit(row, "unreadable", "its log is gone: restore a backup, or purge it")
             return
         with self._codec.listening() as problems:
             yield from self._activities(actor, row)

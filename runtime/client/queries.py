@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 import orjson
+from attrs import Factory, define
 
 from ...actors.errors import HistoryUnreadableError, InstanceNotFoundError, StoreCorruptError
 from ...actors.history import Turn
@@ -65,18 +66,20 @@ class Queries:
         app, now = self.gateway.app, self.gateway.clock.now()
 
         def read(store: Store) -> InstanceStatus | None:
-            row, turns = store.instance(instance_id), list[Turn]()
+            row, log = store.instance(instance_id), _Log()
             if show_history or show_waiting:
-                row, turns = _row_and_turns(store, row, whole=show_history)
+                row, log = _row_and_log(store, row, whole=show_history)
             if row is None:
                 return None
             status = instance_status(row, app.codec)
             if not show_input:
                 status.input = None
             if show_history:
-                status.history = history_events(turns)
+                status.history = history_events(log.turns)
             if show_waiting:
-                status.waiting_for = waiting_for(row, turns, store, app, now)
+                status.waiting_for = waiting_for(
+                    row, log.turns, store, app, now, unreadable=log.unreadable
+                )
             return status
 
         return await self.gateway.read(read)
@@ -240,31 +243,41 @@ class Queries:
         return row
 
 
-def _row_and_turns(
+@define
+class _Log:
+    """What can be read of a log."""
+
+    turns: list[Turn] = Factory(list[Turn])
+    unreadable: str | None = None
+    """Why these are not all."""
+
+
+def _row_and_log(
     store: Store, row: InstanceRow | None, *, whole: bool
-) -> tuple[InstanceRow | None, list[Turn]]:
+) -> tuple[InstanceRow | None, _Log]:
     """What goes together: a commit may come between reading the one and the other."""
-    turns: list[Turn] = []
+    log = _Log()
     for _ in range(TRIES_MAX):
         if row is None:
             break
-        turns = _turns(store, row.id, whole=whole)
+        log = _log(store, row.id, whole=whole)
         before, row = row, store.instance(row.id)
         if row == before:
             break
-    return row, turns
+    return row, log
 
 
-def _turns(store: Store, instance_id: str, *, whole: bool) -> list[Turn]:
+def _log(store: Store, instance_id: str, *, whole: bool) -> _Log:
     """The turns; of a log that is unreadable those before, unless the `whole` is wanted."""
-    turns: list[Turn] = []
+    log = _Log()
     try:
         for _, turn in turns_of(store, instance_id):
-            turns.append(turn)
-    except HistoryUnreadableError:
+            log.turns.append(turn)
+    except HistoryUnreadableError as error:
         if whole:
             raise
-    return turns
+        log.unreadable = str(error)
+    return log
 
 
 def _has_ended(row: InstanceRow) -> bool:

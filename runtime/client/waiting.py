@@ -14,15 +14,26 @@ from .views import Waiting, parked_of
 
 
 def waiting_for(
-    row: InstanceRow, turns: list[Turn], store: Store, app: App, now: int
+    row: InstanceRow,
+    turns: list[Turn],
+    store: Store,
+    app: App,
+    now: int,
+    *,
+    unreadable: str | None = None,
 ) -> list[Waiting]:
     """Everything that an instance waits for.
 
     Activities that `app` does not have wait for a deployment, unless the app has nothing at all.
+    `unreadable` says why there are more turns than these.
     """
     if row.status.is_terminal:
         return []
     found = [*_outer(row)]
+    if unreadable is not None:
+        # It will be parked for that when it is to go on, if it is not. What the turns before have
+        # asked for may have come.
+        return found or [Waiting("mend", row.name, detail=unreadable)]
     work = open_work(turns)
     found.extend(_work(work, app, now))
     found.extend(_entities(work, store))

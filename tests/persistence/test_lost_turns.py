@@ -16,7 +16,7 @@ from perdure.persistence import postgres_checkup, sqlite_checkup
 from perdure.persistence.archive import ArchiveError, write_whole
 from perdure.persistence.opening import open_store
 from perdure.persistence.postgres_address import read_address
-from perdure.testing import Environment
+from perdure.testing import Environment, check_store
 from spare_hubs import SpareHubs
 
 app = App("logs")
@@ -190,6 +190,11 @@ async def test_a_log_with_a_gap_is_not_gone_on_with(tmp_path: Path) -> None:
     missing = "turn 1 of 'waits' is missing: restore a backup, or purge it"
     with closing(open_store(hub.url)) as store:
         async with Environment(app, store=store) as env:
+            waiting = await env.client.get_status("waits", show_waiting=True)
+            assert waiting is not None
+            (reason,) = waiting.waiting_for or []
+            assert reason.kind == "mend"
+            assert missing in (reason.detail or "")
             await env.client.raise_event("waits", "go")
             await env.settle()
             status = await env.client.get_status("waits")
@@ -208,3 +213,12 @@ async def test_a_log_with_a_gap_is_not_gone_on_with(tmp_path: Path) -> None:
             await env.client.wait_for_completion("waits")
             assert (await env.client.purge("waits")).deleted_instance_count == 1
     assert hub.lost() == []
+
+
+def test_a_log_that_is_gone_fits_no_code(tmp_path: Path) -> None:
+    hub = Hub(f"sqlite:///{tmp_path / 'hub.db'}")
+    anyio.run(hub.fill)
+    hub.delete("turn WHERE instance_id = 'waits'")
+    with closing(open_store(hub.url)) as store:
+        told = [(misfit.actor_id, misfit.message) for misfit in check_store(app, store).misfits]
+    assert told == [("waits", "its log is gone: restore a backup, or purge it")]
