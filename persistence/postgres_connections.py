@@ -23,6 +23,8 @@ Link = psycopg.Connection[tuple[Any, ...]]
 
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _WRITING = "BEGIN"
+_PIPELINED_MAX = 32 << 20
+"""So many characters travel together: libpq moves again and again what it could not send yet."""
 
 _ATTEMPTS = 5
 """Of a transaction that the database undid for others' sake."""
@@ -178,6 +180,8 @@ class Connections:
 def _run(
     link: Link, begin: str, steps: Sequence[Step], afterwards: Sequence[Step] = ()
 ) -> list[Rows]:
+    if sum(_length(values) for _, values in steps) > _PIPELINED_MAX:
+        return _run_one_by_one(link, begin, steps, afterwards)
     failure: psycopg.Error | None = None
     cursors: list[psycopg.Cursor[tuple[Any, ...]]] = []
     with link.pipeline() as pipeline:
@@ -197,6 +201,25 @@ def _run(
     if failure is not None:
         raise failure
     return [cursor.fetchall() if cursor.description else [] for cursor in cursors]
+
+
+def _length(values: Sequence[object]) -> int:
+    return sum(len(value) for value in values if isinstance(value, str))
+
+
+def _run_one_by_one(
+    link: Link, begin: str, steps: Sequence[Step], afterwards: Sequence[Step]
+) -> list[Rows]:
+    """The same with a round trip for each statement."""
+    link.execute(begin.encode())
+    found: list[Rows] = []
+    for text, values in steps:
+        cursor = link.execute(text.encode(), values, prepare=True)
+        found.append(cursor.fetchall() if cursor.description else [])
+    link.execute(b"COMMIT")
+    for text, values in afterwards:
+        link.execute(text.encode(), values, prepare=True)
+    return found
 
 
 def explained(location: str, error: psycopg.Error) -> StoreError:

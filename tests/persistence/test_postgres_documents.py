@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
-from perdure.actors.errors import InstanceAlreadyExistsError
+from perdure.actors.errors import InstanceAlreadyExistsError, StoreError
 from perdure.actors.status import Status
-from perdure.persistence import postgres_rows
+from perdure.persistence import postgres_connections, postgres_rows
 from perdure.persistence.contract.rows import entity, instance, message, turn
 from perdure.persistence.postgres import PostgresStore
 from perdure.persistence.postgres_errands import steps_of
@@ -38,6 +38,21 @@ def test_all_rows_of_a_commit_come(store: PostgresStore) -> None:
     assert [row.id for row in store.entities("", 9).rows] == [f"@e@{one}" for one in IDS]
     assert [store.history(one) for one in IDS] == [[row] for row in commit.turns]
     assert store.recover(0).messages == commit.sent
+
+
+@pytest.mark.parametrize("heavy", [0, 1 << 30])
+def test_what_is_heavy_is_atomic_too(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, heavy: int
+) -> None:
+    monkeypatch.setattr(postgres_connections, "_PIPELINED_MAX", heavy)
+    epoch = store.own()
+    before = store.round_trips
+    store.commit(Commit(epoch, turns=[turn(one, 0) for one in IDS]))
+    assert store.round_trips == before + 1
+    with pytest.raises(StoreError, match="contradicts what is there"):
+        store.commit(Commit(epoch, turns=[turn("new", 0), turn("i4", 0)]))
+    assert store.history("new") == []
+    assert [store.history(one) for one in IDS] == [[turn(one, 0)] for one in IDS]
 
 
 def test_posts_keep_their_order(store: PostgresStore) -> None:
