@@ -151,15 +151,22 @@ def _tell(session: Session, outcome: Outcome) -> None:
             f"the instances stay in {store}: "
             f"`perdure purge --prefix {outcome.prefix} --store {store}` deletes those that ended"
         )
-    if outcome.stuck is not None:
-        waiting = ", ".join(f"{each.kind} {each.name}" for each in outcome.stuck.waiting_for or ())
-        parked = f"; it is parked: {outcome.stuck.parked.message}" if outcome.stuck.parked else ""
+    if not outcome.all_ended:
         raise TimeoutError(
-            f"{outcome.ended} of {load.count} had ended after {load.timeout} s; "
-            f"{outcome.stuck.instance_id} waits for {waiting or 'its turn'}{parked}"
+            f"{outcome.ended} of {load.count} had ended after {load.timeout} s; {_rest(outcome)}"
         )
     if outcome.failures:
         raise CommandError(
             f"{len(outcome.failures)} of {load.count} failed, the first: {outcome.failures[0]}",
             FAILED,
         )
+
+
+def _rest(outcome: Outcome) -> str:
+    """What is about those that had not ended."""
+    stuck = outcome.stuck
+    if stuck is None:
+        return "the others had not begun: give them more with --timeout"
+    waiting = ", ".join(f"{each.kind} {each.name}" for each in stuck.waiting_for or ())
+    parked = f"; it is parked: {stuck.parked.message}" if stuck.parked else ""
+    return f"{stuck.instance_id} waits for {waiting or 'its turn'}{parked}"

@@ -1,9 +1,16 @@
 """`perdure bench`: what a program's own orchestration costs."""
 
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+
+from perdure.cli.bench.floor import Log, Step, Write
+from perdure.runtime.lanes import loop_door
 
 pytestmark = pytest.mark.usefixtures("at_the_shop")
 
@@ -73,6 +80,36 @@ def test_what_does_not_end_is_named(perdure: Any) -> None:
     said = perdure.refused(5, "bench", "shop:app", "waits", "--timeout", "0.2", *FEW)
     assert "0 of 6 had ended after 0.2 s; bench-" in said
     assert "waits for event go" in said
+
+
+def test_no_time_at_all_gives_no_figures(perdure: Any) -> None:
+    said = perdure.refused(5, "bench", "shop:app", "nothing", "--timeout", "0", *FEW)
+    assert "0 of 6 had ended after 0.0 s; the others had not begun" in said
+
+
+def test_the_floor_has_as_many_in_flight(perdure: Any) -> None:
+    given = ["--count", "3", "--concurrency", "90", "--store", "memory://"]
+    _, _, *rows = perdure("bench", "shop:app", "nothing", *given).strip().splitlines()
+    assert [row.split()[4] for row in rows] == ["3", "3"]
+
+
+async def test_a_log_ends_with_steps_left() -> None:
+    opened, written = threading.Event(), list[list[Step]]()
+
+    @contextmanager
+    def opening() -> Generator[Write]:
+        opened.wait()
+        yield written.append
+
+    log = Log(opening, loop_door())
+    async with anyio.create_task_group() as group:
+        group.start_soon(log.step, "a", 0)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+        # The step and the end are both there when the thread looks.
+        threading.Timer(0.01, opened.set).start()
+        log.close()
+    assert written == [[("a", 0)]]
 
 
 @pytest.mark.parametrize(

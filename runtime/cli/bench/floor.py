@@ -123,13 +123,16 @@ class Log:
 
     def _write(self, opening: Opening) -> None:
         with opening() as write:
-            while (first := self._queue.get()) is not None:
-                taken = [first]
-                while not self._queue.empty() and (more := self._queue.get()) is not None:
-                    taken.append(more)
+            following = self._queue.get()
+            while following is not None:
+                taken = [following]
+                # What ends the thread may come after steps for which nobody waits any more.
+                while not self._queue.empty() and (following := self._queue.get()) is not None:
+                    taken.append(following)
                 write([step for step, _ in taken])
                 self.commits += 1
                 self._post(partial(_wake, taken))
+                following = following and self._queue.get()
 
 
 def _wake(taken: list[tuple[Step, anyio.Event]]) -> None:

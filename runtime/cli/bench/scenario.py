@@ -42,6 +42,11 @@ class Load:
     timeout: float
     """Seconds for all of it."""
 
+    @property
+    def in_flight(self) -> int:
+        """How many of them there are at a time, as there may be fewer than are allowed."""
+        return min(self.concurrency, self.count)
+
 
 @define
 class Outcome:
@@ -53,10 +58,15 @@ class Outcome:
     failures: list[OrchestrationFailedError] = Factory(list[OrchestrationFailedError])
     ended: int = 0
     stuck: InstanceStatus | None = None
-    """One that had not ended when the time was over, with what it waits for."""
+    """One that had not ended when the time was over, with what it waits for, if any had begun."""
     events: float = 0.0
     """How many events the history of one has, its children's included."""
     turns: float = 0.0
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether the time was enough."""
+        return self.ended == self.load.count
 
 
 async def put_under_load(
@@ -66,8 +76,9 @@ async def put_under_load(
     outcome, meter = Outcome(load), Meter(writing_to(url))
     with closing(open_store(url, durability=load.settings.durability)) as store:
         await _run(outcome, store, meter, advance)
-        _count(outcome, store)
-    if outcome.stuck is not None:
+        if outcome.all_ended:
+            _count(outcome, store)
+    if not outcome.all_ended:
         return outcome, None
     place = url.partition(":")[0]
     row = meter.figures(
@@ -75,7 +86,7 @@ async def put_under_load(
         place,
         backend,
         n=load.count,
-        concurrency=min(load.concurrency, load.count),
+        concurrency=load.in_flight,
         events=load.count * outcome.events,
     )
     floor = await _floor(load, url, backend, max(1, round(outcome.turns)))
@@ -83,14 +94,14 @@ async def put_under_load(
 
 
 async def _floor(load: Load, url: str, backend: str, steps: int) -> Figures:
-    meter, count = Meter(writing_to(url)), floor_count(load.concurrency)
-    await run_floor(meter, opening_of(url), count=count, concurrency=load.concurrency, steps=steps)
+    meter, count = Meter(writing_to(url)), floor_count(load.in_flight)
+    await run_floor(meter, opening_of(url), count=count, concurrency=load.in_flight, steps=steps)
     return meter.figures(
         "floor",
         url.partition(":")[0],
         backend,
         n=count,
-        concurrency=load.concurrency,
+        concurrency=load.in_flight,
         events=count * steps,
     )
 
@@ -114,7 +125,7 @@ async def _run(outcome: Outcome, store: Store, meter: Meter, advance: Advance) -
 
         with anyio.move_on_after(load.timeout), meter.clock(commits_of(runtime)):
             await meter.crowd(one, load.count, load.concurrency)
-        if outcome.ended < load.count:
+        if not outcome.all_ended:
             outcome.stuck = await _unfinished(client, outcome.prefix)
 
 
