@@ -13,10 +13,10 @@ import time
 import zoneinfo
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any, NoReturn, ParamSpec, TypeVar, cast
 
-from ...actors.anyio_backend import stepping
+from ...actors.anyio_backend import entered, stepping
 from ...actors.errors import NotDurableError
 from ...actors.kernel import Kernel
 
@@ -79,6 +79,26 @@ class _NoLoop:
     __hash__ = __setattr__ = _refuse
 
 
+class _NoTask(_NoLoop):
+    """Stands where trio's current task was; only what trio asks at Ctrl-C is that task's."""
+
+    _hidden: Any
+
+    def hide(self, task: object) -> None:
+        """Stand for this one, or for none."""
+        object.__setattr__(self, "_hidden", task)
+
+    @property
+    def _ki_protected(self) -> bool:
+        return getattr(self._hidden, "_ki_protected", False)
+
+    @property
+    def coro(self) -> Any:
+        """Whose frame trio looks for, to tell its own code from a program's."""
+        return _NO_CORO if self._hidden is None else self._hidden.coro
+
+
+_NO_CORO = SimpleNamespace(cr_frame=None)
 _NO_ASYNCIO: Any = _NoLoop("asyncio")
 _NO_TRIO: Any = _NoLoop("trio")
 
@@ -95,23 +115,37 @@ class secluded:  # noqa: N801 - used as a `with` statement's verb
     One may be entered again and again where it was made, though not inside itself.
     """
 
-    __slots__ = ("_current", "_loop", "_trio")
+    __slots__ = ("_current", "_loop", "_no_task", "_trio")
 
     def __init__(self) -> None:
         self._current = _running_trio()
+        if self._current:
+            _keep_whole()
         self._loop = asyncio._get_running_loop()
+        self._no_task = _NoTask("trio")
 
     def __enter__(self) -> None:
         asyncio._set_running_loop(_NO_ASYNCIO)
         current = self._current
-        self._trio = dict(current) if current else None
-        current["runner"] = current["task"] = _NO_TRIO
+        self._trio = None
+        if current:
+            self._trio = dict(current)
+            self._no_task.hide(current.get("task"))
+        current["runner"], current["task"] = _NO_TRIO, self._no_task
 
     def __exit__(self, *_: object) -> None:
         asyncio._set_running_loop(self._loop)
         self._current.clear()
         if self._trio is not None:
             self._current.update(self._trio)
+
+
+def _keep_whole() -> None:
+    """Let trio raise no `KeyboardInterrupt` where half of the hiding is done."""
+    protected = sys.modules["trio"].lowlevel.enable_ki_protection
+    for hiding in (secluded, entered):
+        protected(hiding.__enter__)
+        protected(hiding.__exit__)
 
 
 _watching = threading.Lock()
