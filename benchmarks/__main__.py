@@ -9,13 +9,15 @@ from pathlib import Path
 import orjson
 from attrs import evolve
 
+from perdure import StoreError
 from perdure.cli.bench.backends import BACKENDS, checked_backend
 from perdure.cli.bench.figures import COLUMNS, Beside, Figures, extras, number
 
 from .alternating import alone, alternating, task
-from .bench import Sizes
+from .bench import Sizes, check_place
 from .database import SHOWS, server_at
-from .peers import PEER_WORKLOADS
+from .ending import ending
+from .peers import PEER_WORKLOADS, PEERS, absence
 from .results import Wish, write
 from .server import NoServerError
 from .suite import CASES
@@ -34,15 +36,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure what the arguments ask for, one after another."""
     parser = _parser()
     asked = parser.parse_args(arguments)
+    if asked.workers > 1 and asked.store.startswith("sqlite:///"):
+        parser.error("one process at a time runs a file: with --workers say --store sqlite")
+    try:
+        check_place(asked.store)
+    except (StoreError, ModuleNotFoundError) as error:
+        parser.error(str(error))
+    with ending():
+        _measure(parser, asked)
+
+
+def _measure(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     if any(name in SHOWS for name in asked.workloads):
         _compare(parser, asked)
         return
     if asked.results:
-        if asked.count or asked.concurrency or asked.steps or asked.json or asked.workers > 1:
-            parser.error("--results has its own sizes and shape: leave the others out")
-        backends = [asked.backend] if asked.backend else [*_installed()]
-        wanted = [case for case in CASES if case.workload in (asked.workloads or WORKLOADS)]
-        write(Wish(asked.store, backends, asked.repeat or REPEAT, wanted), asked.results)
+        _write(parser, asked)
         return
     tasks = [
         evolve(
@@ -54,8 +63,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not asked.json:
         headings = [column.heading for column in COLUMNS]
         _print_line([*headings, *BESIDE] if asked.repeat else headings)
-    if asked.workers > 1 and asked.store.startswith("sqlite:///"):
-        parser.error("one process at a time runs a file: with --workers say --store sqlite")
     for each in tasks:
         if asked.repeat:
             _show_beside(alternating(each, asked.repeat, _tell), as_json=asked.json)
@@ -64,12 +71,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
             _show(row, as_json=asked.json)
 
 
+def _write(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
+    """Write the page; what would spoil it is told before anything is measured."""
+    if asked.count or asked.concurrency or asked.steps or asked.json or asked.workers > 1:
+        parser.error("--results has its own sizes and shape: leave the others out")
+    known = {case.workload for case in CASES}
+    if strange := [name for name in asked.workloads if name not in known]:
+        parser.error(f"{', '.join(strange)} has no place in --results: leave it out")
+    if not asked.results.parent.is_dir() or asked.results.is_dir():
+        parser.error(f"{asked.results} cannot be written: name a file in a folder that exists")
+    backends = [asked.backend] if asked.backend else [*_installed()]
+    wanted = [case for case in CASES if case.workload in (asked.workloads or known)]
+    write(Wish(asked.store, backends, asked.repeat or REPEAT, wanted), asked.results)
+
+
 def _compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """Show what is measured on a server only."""
     if len(asked.workloads) > 1:
         parser.error(f"{' and '.join(SHOWS)} are measured alone: leave other workloads out")
     if asked.count or asked.concurrency or asked.steps or asked.results or asked.workers > 1:
         parser.error(f"{asked.workloads[0]} has its own sizes and shape: leave the others out")
+    if asked.backend not in {None, "asyncio"}:
+        parser.error(f"{asked.workloads[0]} is measured on asyncio: leave --backend out")
     try:
         with server_at(asked.store) as url:
             show = SHOWS[asked.workloads[0]]
@@ -149,6 +172,9 @@ def _workload(text: str) -> str:
     if text not in WORKLOADS | PEER_WORKLOADS | SHOWS:
         known = ", ".join([*WORKLOADS, *SHOWS])
         raise argparse.ArgumentTypeError(f"there is no workload {text!r}, only {known}")
+    peer = next((peer for peer in PEERS if text.startswith(f"{peer.name}:")), None)
+    if peer is not None and (why := absence(peer)):
+        raise argparse.ArgumentTypeError(why)
     return text
 
 

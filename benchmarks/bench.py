@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from attrs import Factory, define, field, frozen
 
-from perdure import App, Runtime
+from perdure import App, Runtime, StoreError
 from perdure.cli.bench.figures import Figures
 from perdure.cli.bench.meter import Meter, commits_of, writing_to
 from perdure.persistence.opening import open_store
@@ -146,6 +146,21 @@ class Workload:
     """The floor whose "orchestration" is one thing by hand; None when there is no such floor."""
     shared: bool = True
     """Whether several processes do it on one hub; not what looks into its own runtime's insides."""
+
+
+def check_place(store: str) -> None:
+    """Raise `StoreError` for a store that cannot be opened, before anybody waits for figures."""
+    if store.startswith(POSTGRES):
+        import psycopg  # noqa: PLC0415 - only where it is measured
+
+        from perdure.persistence.postgres_address import read_address  # noqa: PLC0415 - likewise
+
+        try:
+            psycopg.connect(**read_address(store).parameters).close()
+        except psycopg.Error as error:
+            raise StoreError(f"{store}: cannot connect: {' '.join(str(error).split())}") from error
+    elif store not in {"memory", "sqlite"}:
+        open_store(store).close()
 
 
 def needs_hub(url: str) -> bool:

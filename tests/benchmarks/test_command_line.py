@@ -64,6 +64,34 @@ def test_uvloop_is_a_backend_of_its_own() -> None:
     assert json.loads(line)["backend"] == "asyncio+uvloop"
 
 
+def test_a_peer_that_is_absent_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nowhere(_: str) -> None:
+        return None
+
+    monkeypatch.setattr("benchmarks.peers.find_spec", nowhere)
+    with pytest.raises(SystemExit):
+        main(["pykka:calls"])
+    assert "pykka is not installed: pip install '.[bench]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("signalled", "status"), [(KeyboardInterrupt, 130), (BrokenPipeError, 141)]
+)
+def test_nobody_gets_a_traceback_in_the_end(signalled: type[BaseException], status: int) -> None:
+    program = f"""
+from benchmarks.ending import ending
+with ending():
+    raise {signalled.__name__}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == status
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -77,6 +105,11 @@ def test_uvloop_is_a_backend_of_its_own() -> None:
         (["--results=here.md", "--count=9"], "--results has its own sizes and shape"),
         (["scaleout", "hello"], "scaleout and dbos are measured alone"),
         (["dbos", "--count=9"], "dbos has its own sizes and shape: leave the others out"),
+        (["dbos", "--backend=trio"], "dbos is measured on asyncio: leave --backend out"),
+        (["floor", "--results=here.md"], "floor has no place in --results: leave it out"),
+        (["--results=/nowhere/here.md"], "/nowhere/here.md cannot be written: name a file"),
+        (["floor", "--store=sqlite:////nowhere/a.db"], "/nowhere/a.db: it cannot be opened"),
+        (["floor", "--store=postgresql://localhost:1/a"], "localhost:1/a: cannot connect"),
         (["--speed=9"], "unrecognized arguments: --speed=9"),
     ],
 )
