@@ -33,8 +33,8 @@ RESTFUL = 3
 """So many times as rarely somebody looks while nothing changes."""
 LIVELY = 10
 """So many times as often somebody looks for a while after something has come: more will."""
-LIVELY_FOR = 1_000_000
-"""So long, in microseconds."""
+LIVELY_FOR, LIVELIEST = 1_000_000, 1_000
+"""So long, in microseconds, and not more often than that unless `poll_interval` says so."""
 
 
 class Recovery:
@@ -229,7 +229,7 @@ class Recovery:
     def _next_look(self, idle: "Idleness") -> int:
         now = self._clock.now()
         if now < self._lively_until:
-            return now + self._poll // LIVELY
+            return now + max(self._poll // LIVELY, min(self._poll, LIVELIEST))
         return now + self._poll * (RESTFUL if idle.spared else 1)
 
     async def _fetch_inbox(self) -> bool:
