@@ -2,8 +2,9 @@
 
 The code runs on a thread of its own, and whoever asked waits no longer than the limit. Then
 `SystemExit` is raised in that thread, again and again, because user code and the kernel catch what
-they do not know. A thread that goes on all the same, as one that waits for a lock does, is left
-behind: it is a daemon, and what it would have said is not heard any more.
+they do not know. Code that catches one after the other is put to rest, so that it takes no more
+time from others; a thread that waits for a lock hears of all this only when it gets it. Both are
+left behind: they are daemons, and what they would have said is not heard any more.
 
 A signal would reach the main thread alone, and tracing would slow everything down; another process
 would need code that can be imported, or a fork amid threads. So one thing stays out of reach: a
@@ -35,6 +36,7 @@ _LOOKS_MAX = 20
 _LOOK_SECONDS = 0.005
 _STOP_SECONDS = 0.05
 _STOPS_MAX = 20
+_CAUGHT_MAX = 10
 
 
 class OverrunError(Exception):
@@ -136,12 +138,27 @@ def _line_of(thread: threading.Thread) -> str | None:
     return source
 
 
+_heard = threading.local()
+
+
+class _Stop(SystemExit):
+    """Ends the thread that it is raised in, or has it wait for ever if it catches too many.
+
+    Python makes it in that very thread: when it is raised or, before 3.12, when it is caught.
+    """
+
+    def __init__(self) -> None:
+        _heard.times = getattr(_heard, "times", 0) + 1
+        while _heard.times > _CAUGHT_MAX:
+            threading.Event().wait()
+
+
 def _stop(thread: threading.Thread) -> None:
     """End it if that is possible; Python's own threads take a `SystemExit` for a quiet end."""
     for _ in range(_STOPS_MAX):
         if not thread.is_alive():
             return
         ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit)
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stop)
         )
         thread.join(_STOP_SECONDS)

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -70,6 +71,17 @@ async def takes_every_error(_: OrchestrationContext, __: Awaitable[str]) -> None
                 pass
         except BaseException:  # noqa: BLE001, S112 - the worst that user code can do
             continue
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on() -> Iterator[None]:
+    """What was left behind takes no time from what comes after it."""
+    yield
+    left = [thread for thread in threading.enumerate() if thread.name == "leashed"]
+    clocks = [time.pthread_getcpuclockid(thread.ident) for thread in left if thread.ident]
+    before = [time.clock_gettime(clock) for clock in clocks]
+    time.sleep(0.05)
+    assert [time.clock_gettime(clock) for clock in clocks] == before
 
 
 @pytest.fixture
