@@ -4,6 +4,7 @@ A lease ends by the database's clock. It only says what others may claim; that a
 cannot write is up to the epochs, which are in the same transaction as each commit.
 """
 
+import math
 import os
 import selectors
 import socket
@@ -28,6 +29,8 @@ Met = Callable[[Roster], object]
 Told = Callable[[Hint], object]
 
 _MEMBERS = Hint(members=True)
+_AFTER = 0.01
+"""So many seconds after the end of another's lease it is looked whether that worker is dead."""
 
 _LEASED = "clock_timestamp() + %s * interval '1 second'"
 
@@ -44,7 +47,8 @@ _BEAT = f"""
 """
 # What a worker can run never changes: it is read once.
 _ALIVE = """
-    SELECT id, name, CASE WHEN id = ANY(%s::text[]) THEN NULL ELSE repertoire END
+    SELECT id, name, CASE WHEN id = ANY(%s::text[]) THEN NULL ELSE repertoire END,
+        extract(epoch FROM leased_until - clock_timestamp())::float8
     FROM worker WHERE leased_until > clock_timestamp() ORDER BY id
 """
 _OWNERS = "SELECT number, epoch, worker, needs FROM partition ORDER BY number"
@@ -140,10 +144,10 @@ class Membership:
             [renewed, seen, (_OWNERS, ()), work]
         )
         lag, taken, waiting, waited, left_behind = counted
-        names = {worker: name for worker, name, _ in alive}
+        names = {worker: name for worker, name, _, _ in alive}
         self._repertoires = {
             worker: known.get(worker, "") if repertoire is None else repertoire
-            for worker, _, repertoire in alive
+            for worker, _, repertoire, _ in alive
         }
         return Roster(
             {number: epoch for number, epoch, worker, _ in owners if worker == self.id},
@@ -162,6 +166,7 @@ class Membership:
             left_behind,
             began,
             self._lease,
+            min((left for worker, _, _, left in alive if worker != self.id), default=math.inf),
         )
 
     def claim(self, partitions: Collection[int]) -> dict[int, int]:
@@ -216,7 +221,9 @@ class Membership:
                 if monotonic() >= due:
                     # From the beginning of the beat: a slow one must not let the lease end.
                     due = monotonic() + self._heartbeat
-                    met(self.beat())
+                    met(roster := self.beat())
+                    # Who is dead is to be replaced when its lease ends, and not a heartbeat later.
+                    due = min(due, monotonic() + roster.lapses + _AFTER)
                 if link is None:
                     link = self._hub.listen()
                     self.hears = link is not None

@@ -5,6 +5,7 @@ store never looks into. What a store has found to be damaged says so in `damage`
 what to do. Nothing else in such a row can be relied on, and it stays damaged when it is written.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Generic, TypeVar
 
@@ -424,6 +425,8 @@ class Roster:
     """When the heartbeat began, in seconds of `time.monotonic`."""
     lease: float = 0.0
     """For how many seconds from then on nobody takes over, at the least."""
+    lapses: float = math.inf
+    """In how many seconds the next lease of another worker ends, unless it is renewed."""
 
 
 @define
