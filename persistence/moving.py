@@ -14,14 +14,13 @@ Answers that wait for clients in other processes stay behind: so do those who wa
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from attrs import define, evolve, field
 
 from ..actors.errors import StoreCorruptError, StoreError
 from .archive import write_whole
 from .records import Commit, Query, Whole
-from .store import Store
+from .store import Fillable, Store
 
 BATCH_MAX = 100
 _BATCH_CHARACTERS_MAX = 8_000_000
@@ -30,22 +29,6 @@ _PAGE = 1_000
 
 Advance = Callable[[float, float | None], object]
 """Called after each batch with how many actors are done, and of how many."""
-
-
-class Fillable(Store, Protocol):
-    """A store that can bear the mark of what is not whole yet."""
-
-    def is_unfinished(self) -> bool:
-        """Whether it bears the mark."""
-        ...
-
-    def mark_unfinished(self) -> None:
-        """Put the mark there."""
-        ...
-
-    def mark_finished(self) -> None:
-        """Take the mark away."""
-        ...
 
 
 class NotEmptyError(StoreError):

@@ -6,10 +6,7 @@ from typing import cast
 
 from ..actors.errors import StoreError, StoreNotFoundError
 from .memory import MemoryStore
-from .moving import Fillable
-from .sqlite import SQLiteStore
-from .sqlite_file import Durability
-from .store import Store
+from .store import Durability, Fillable, Store
 
 _SUPPORTED = (
     "memory://, sqlite:///relative/path.db, sqlite:////absolute/path.db "
@@ -69,12 +66,14 @@ def _open(
 
 def _open_file(
     path: str | os.PathLike[str], durability: Durability, *, create: bool, unfinished: bool
-) -> SQLiteStore:
+) -> Store:
     if not create and not Path(path).exists():
         raise StoreNotFoundError(
             f"there is no file {Path(path).absolute()}: mend the path, or start the runtime that "
             "makes it first; a client makes an empty store only with create=True"
         )
+    from .sqlite import SQLiteStore  # noqa: PLC0415 - only who uses it loads it
+
     return SQLiteStore(path, durability=durability, unfinished=unfinished)
 
 

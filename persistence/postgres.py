@@ -60,7 +60,7 @@ from .records import (
 )
 from .schema import UNFINISHED
 from .sharing import Told
-from .sqlite_file import Durability
+from .store import Durability
 
 _EPOCHS = "SELECT max(epoch) FROM partition WHERE number = ANY(%s::integer[])"
 _NEWEST = "SELECT number, epoch FROM partition WHERE number = ANY(%s::integer[])"

@@ -8,7 +8,7 @@ from .partitions import PARTITIONS, partition_of
 from .postgres_address import Address, connecting
 from .postgres_connections import Connections, Link, Step, explained
 from .records import Hint
-from .sqlite_file import Durability
+from .store import Durability
 
 _RACES = (
     errors.UniqueViolation,

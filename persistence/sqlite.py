@@ -40,7 +40,7 @@ from .records import (
     Whole,
 )
 from .schema import UNFINISHED
-from .sqlite_file import Durability, SQLiteFile, refuse_cut_log
+from .sqlite_file import SQLiteFile, refuse_cut_log
 from .sqlite_log import frames_valid
 from .sqlite_rows import (
     ENTITIES,
@@ -78,6 +78,7 @@ from .sqlite_rows import (
     timer_values,
     turn_values,
 )
+from .store import Durability
 
 PAGE, IN_ORDER = f"{READ_INSTANCE} WHERE (created, id) > (?, ?)", "ORDER BY created, id LIMIT ?"
 

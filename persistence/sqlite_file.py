@@ -7,15 +7,13 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import Literal
 
 from ..actors.damage import decoded
 from ..actors.errors import StoreCorruptError, StoreError
 from . import schema
 from .file_sync import sync
 from .sqlite_log import is_cut_off
-
-Durability = Literal["full", "relaxed"]
+from .store import Durability
 
 _SYNCHRONOUS = {"full": "FULL", "relaxed": "NORMAL"}
 

@@ -16,7 +16,7 @@
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ..actors.status import Status
 from .records import (
@@ -35,6 +35,9 @@ from .records import (
     TurnRow,
     Whole,
 )
+
+Durability = Literal["full", "relaxed"]
+"""Whether each commit waits for the disk; `relaxed` may lose the last ones in a power failure."""
 
 
 class Store(Protocol):
@@ -191,4 +194,20 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Disown and let go of all that the operating system lent."""
+        ...
+
+
+class Fillable(Store, Protocol):
+    """A store that can bear the mark of what is not whole yet."""
+
+    def is_unfinished(self) -> bool:
+        """Whether it bears the mark."""
+        ...
+
+    def mark_unfinished(self) -> None:
+        """Put the mark there."""
+        ...
+
+    def mark_finished(self) -> None:
+        """Take the mark away."""
         ...

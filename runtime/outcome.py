@@ -1,6 +1,5 @@
 """What became of awaited user code, when only some of what it raises is its own."""
 
-import asyncio
 import math
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -38,5 +37,7 @@ def _being_cancelled() -> bool:
         return True
     if sniffio.current_async_library() != "asyncio":
         return False
+    import asyncio  # noqa: PLC0415 - only where it is what runs
+
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,6 +1,5 @@
 """What can be set about a runtime, with its limits."""
 
-import difflib
 import os
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -92,6 +91,8 @@ def settings_from(given: Mapping[str, Any]) -> Settings:
     known = [attribute.name for attribute in fields(Settings)]
     for name in given:
         if name not in known:
+            import difflib  # noqa: PLC0415 - only for who mistypes
+
             near = difflib.get_close_matches(name, known, 1)
             advice = f"did you mean {near[0]!r}? " if near else ""
             raise TypeError(f"there is no setting {name!r}; {advice}Known are {', '.join(known)}")

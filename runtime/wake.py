@@ -4,7 +4,6 @@ anyio's event does the same on both. It costs 4 µs a wait on asyncio, against 0
 request waits twice.
 """
 
-import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
@@ -27,7 +26,9 @@ class _AsyncioWake:
     __slots__ = ("_future",)
 
     def __init__(self) -> None:
-        self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        import asyncio  # noqa: PLC0415 - only where it is what runs
+
+        self._future = asyncio.get_running_loop().create_future()
 
     def set(self) -> None:
         # It is done already when the task was cancelled.

@@ -6,11 +6,9 @@ files opened by user code.
 """
 
 import _thread
-import asyncio
 import sys
 import threading
 import time
-import zoneinfo
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from types import FrameType, SimpleNamespace
@@ -115,17 +113,19 @@ class secluded:  # noqa: N801 - used as a `with` statement's verb
     One may be entered again and again where it was made, though not inside itself.
     """
 
-    __slots__ = ("_current", "_loop", "_no_task", "_trio")
+    __slots__ = ("_current", "_loop", "_no_task", "_run_in", "_trio")
 
     def __init__(self) -> None:
+        import asyncio  # noqa: PLC0415 - a program that imports an App runs no loop yet
+
         self._current = _running_trio()
         if self._current:
             _keep_whole()
-        self._loop = asyncio._get_running_loop()
+        self._loop, self._run_in = asyncio._get_running_loop(), asyncio._set_running_loop
         self._no_task = _NoTask("trio")
 
     def __enter__(self) -> None:
-        asyncio._set_running_loop(_NO_ASYNCIO)
+        self._run_in(_NO_ASYNCIO)
         current = self._current
         self._trio = None
         if current:
@@ -134,7 +134,7 @@ class secluded:  # noqa: N801 - used as a `with` statement's verb
         current["runner"], current["task"] = _NO_TRIO, self._no_task
 
     def __exit__(self, *_: object) -> None:
-        asyncio._set_running_loop(self._loop)
+        self._run_in(self._loop)
         self._current.clear()
         if self._trio is not None:
             self._current.update(self._trio)
@@ -215,4 +215,7 @@ _KERNEL = Kernel.__module__
 
 def _is_time_zone(path: object) -> bool:
     """Whether it holds a time zone's rules, which `zoneinfo` opens without a frame of its own."""
-    return isinstance(path, str) and path.startswith(tuple(f"{top}/" for top in zoneinfo.TZPATH))
+    zoneinfo = sys.modules.get("zoneinfo")
+    if zoneinfo is None or not isinstance(path, str):
+        return False
+    return path.startswith(tuple(f"{top}/" for top in zoneinfo.TZPATH))

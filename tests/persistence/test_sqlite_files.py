@@ -16,7 +16,8 @@ from perdure.persistence.contract.rows import Owner, instance, message, turn
 from perdure.persistence.records import Commit, Query
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.persistence.sqlite_checkup import examine
-from perdure.persistence.sqlite_file import Durability, SQLiteFile
+from perdure.persistence.sqlite_file import SQLiteFile
+from perdure.persistence.store import Durability
 
 NOBODY = 65534
 
