@@ -28,7 +28,8 @@ REPEAT = 3
 COMPARED = """\
 on a PostgreSQL server, the one of --store or else a private one, --repeat times:
   scaleout  hello, signals and transfer by 1, 2 and 4 workers of one hub
-  dbos      hello beside DBOS, if that is installed"""
+  dbos      hello beside DBOS, if that is installed
+  takeover  a worker with 10,000 live instances is killed, and another one answers for them"""
 BESIDE = ("lowest", "highest", "of floor")
 
 
@@ -88,7 +89,7 @@ def _write(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
 def _compare(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> None:
     """Show what is measured on a server only."""
     if len(asked.workloads) > 1:
-        parser.error(f"{' and '.join(SHOWS)} are measured alone: leave other workloads out")
+        parser.error(f"{', '.join(SHOWS)} are measured alone: leave other workloads out")
     if asked.count or asked.concurrency or asked.steps or asked.results or asked.workers > 1:
         parser.error(f"{asked.workloads[0]} has its own sizes and shape: leave the others out")
     if asked.backend not in {None, "asyncio"}:

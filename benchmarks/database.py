@@ -1,19 +1,30 @@
-"""What is measured on a PostgreSQL server only: more workers, and DBOS beside us."""
+"""What is measured on a PostgreSQL server only: more workers, DBOS beside us, and a death."""
 
 import sys
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import orjson
 
-from . import beside_dbos, scaleout
+from . import beside_dbos, scaleout, takeover
 from .bench import POSTGRES
 from .server import NoServerError, private_server
 
 Tell = Callable[[str], object]
 Table = tuple[Iterable[str], Iterable[Iterable[str]]]
 
+DEATHS_MAX = 2
+"""How often at most a worker dies for the page, which takes some 20 s each with all leases."""
 ABOUT = "The server runs beside the processes, on the same cores; each has a hub that is new."
+
+
+class Row(Protocol):
+    """What one line of a table has to say."""
+
+    def cells(self) -> list[str]: ...
+
+    def document(self) -> dict[str, object]: ...
 
 
 @contextmanager
@@ -28,11 +39,7 @@ def server_at(store: str) -> Generator[str, None, None]:
 
 def show_scaleout(store: str, repeat: int, tell: Tell, *, as_json: bool) -> None:
     """Measure, and print a table or an object per line."""
-    rows = scaleout.scaleout(store, tell, repeat=repeat)
-    if as_json:
-        _print([orjson.dumps(row.document()).decode() for row in rows])
-        return
-    _print([_table((scaleout.HEADINGS, [row.cells() for row in rows]))])
+    _show(scaleout.HEADINGS, scaleout.scaleout(store, tell, repeat=repeat), as_json=as_json)
 
 
 def show_dbos(store: str, repeat: int, tell: Tell, *, as_json: bool) -> None:
@@ -47,13 +54,19 @@ def show_dbos(store: str, repeat: int, tell: Tell, *, as_json: bool) -> None:
     _print([beside_dbos.about(), "", table, found.verdict])
 
 
-SHOWS = {"scaleout": show_scaleout, "dbos": show_dbos}
+def show_takeover(store: str, repeat: int, tell: Tell, *, as_json: bool) -> None:
+    """Measure, and print a table or an object per line."""
+    _show(takeover.HEADINGS, takeover.takeover(store, tell, repeat=repeat), as_json=as_json)
+
+
+SHOWS = {"scaleout": show_scaleout, "dbos": show_dbos, "takeover": show_takeover}
 
 
 def measurements(repeat: int) -> int:
     """How many times `section` tells of a next one, where there is a server."""
     contests = 0 if beside_dbos.missing() else repeat
-    return contests + len(scaleout.LOADS) * len(scaleout.WORKERS) * repeat
+    loads = len(scaleout.LOADS) * len(scaleout.WORKERS) * repeat
+    return contests + loads + len(takeover.LEASES) * min(repeat, DEATHS_MAX)
 
 
 def section(repeat: int, tell: Tell, store: str = "") -> str:
@@ -61,8 +74,10 @@ def section(repeat: int, tell: Tell, store: str = "") -> str:
     try:
         with server_at(store) as url:
             parts = [ABOUT, "", *_dbos(url, repeat, tell), ""]
-            rows = scaleout.scaleout(url, tell, repeat=repeat)
-            parts.append(_table((scaleout.HEADINGS, [row.cells() for row in rows])))
+            scaled = scaleout.scaleout(url, tell, repeat=repeat)
+            parts += [_table_of(scaleout.HEADINGS, scaled), takeover.ABOUT, ""]
+            deaths = takeover.takeover(url, tell, repeat=min(repeat, DEATHS_MAX))
+            parts.append(_table_of(takeover.HEADINGS, deaths))
     except NoServerError as error:
         parts = [f"Not measured: {error}."]
     return "\n".join(["## PostgreSQL", "", *parts])
@@ -74,6 +89,17 @@ def _dbos(url: str, repeat: int, tell: Tell) -> list[str]:
     found = beside_dbos.contest(url, tell, repeat=repeat)
     table = _table((beside_dbos.HEADINGS, found.cells()))
     return [f"{beside_dbos.about()}.", "", table, f"{found.verdict}."]
+
+
+def _show(headings: Sequence[str], rows: Sequence[Row], *, as_json: bool) -> None:
+    if as_json:
+        _print([orjson.dumps(row.document()).decode() for row in rows])
+    else:
+        _print([_table_of(headings, rows)])
+
+
+def _table_of(headings: Sequence[str], rows: Sequence[Row]) -> str:
+    return _table((headings, [row.cells() for row in rows]))
 
 
 def _table(table: Table) -> str:

@@ -18,7 +18,13 @@ def private_server(program: Path = PROGRAM) -> Generator[str, None, None]:
     """Start a server and give its URL; it ends with the block, with all files."""
     command = [sys.executable, str(program)]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C reaches it only through the end of its input, when nobody needs it any more.
+        start_new_session=True,
     ) as process:
         assert process.stdout is not None  # noqa: S101 - asked for above
         assert process.stderr is not None  # noqa: S101

@@ -64,11 +64,13 @@ class DatabaseCheckup:
     schema_version: int
     newest_schema_version: int
     partitions: int
+    asked_partitions: int | None
+    """What the URL says; None when it says nothing."""
     workers: list[Worker]
     queues: list[Queue]
     """The activities that any worker may run, and that wait or run."""
     contents: Contents | None
-    """None when the schema is not the newest; then there is none of the three above either."""
+    """None when the schema is not the newest; then partitions, workers and queues are none too."""
 
 
 def examine(url: str, now: int) -> DatabaseCheckup:
@@ -95,6 +97,7 @@ def examine(url: str, now: int) -> DatabaseCheckup:
             version,
             newest,
             look.number("SELECT count(*) FROM partition") if known else 0,
+            address.partitions,
             [Worker(*row) for row in look(_WORKERS)] if known else [],
             queues_of(look(QUEUES)) if known else [],
             _contents(look, now) if known else None,

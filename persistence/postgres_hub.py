@@ -94,7 +94,7 @@ class PostgresHub:
         if self.address.partitions not in {None, partitions}:
             raise StoreError(
                 f"{self.location}: the hub has {partitions} partitions, which is fixed "
-                "since its creation: leave that parameter out"
+                f"since its creation: leave partitions={self.address.partitions} out"
             )
         return int(partitions)
 

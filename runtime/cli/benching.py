@@ -25,6 +25,7 @@ from .ending import FAILED, NOT_FOUND, USAGE, CommandError
 from .loading import load_app
 from .running import AppPlace
 from .session import Session, json_input
+from .stores import url_to_run
 
 
 def bench(
@@ -92,7 +93,7 @@ def _place(session: Session) -> Generator[str]:
     # Not the store of the environment: a load is nothing that one does by oversight.
     given = session.shared.store
     if given is not None:
-        yield given if "://" in given else f"sqlite:///{given}"
+        yield url_to_run(given)
         return
     with tempfile.TemporaryDirectory(prefix="perdure-bench-") as folder:
         yield f"sqlite:///{Path(folder) / 'bench.db'}"

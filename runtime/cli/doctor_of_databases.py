@@ -33,6 +33,7 @@ def database_findings(url: str, printer: Printer) -> Iterator[Finding]:
     yield _transactions(checkup)
     yield schema_finding(checkup.schema_version, checkup.newest_schema_version)
     if checkup.contents is not None:
+        yield _partitions(checkup)
         yield from contents_findings(checkup.contents, _owners(checkup), printer)
         yield _shared(checkup)
 
@@ -52,6 +53,16 @@ def _transactions(checkup: DatabaseCheckup) -> Finding:
     message = f"somebody has been in one for {longest:.0f} s, which keeps dead rows alive"
     fix = "see pg_stat_activity; idle_in_transaction_session_timeout ends forgotten ones"
     return Finding("transactions", "problem", message, fix)
+
+
+def _partitions(checkup: DatabaseCheckup) -> Finding:
+    """Whether the URL asks for as many as the hub has; what runs the hub refuses any other."""
+    has, asked = checkup.partitions, checkup.asked_partitions
+    if asked in {None, has}:
+        return Finding("partitions", "ok", f"{has}, which was fixed when the hub was made")
+    message = f"the hub has {has}, but the URL says partitions={asked}: a runtime refuses that"
+    fix = "leave partitions= out of the URL: how many there are is fixed when the hub is made"
+    return Finding("partitions", "problem", message, fix)
 
 
 def _shared(checkup: DatabaseCheckup) -> Finding:

@@ -1,7 +1,6 @@
 """`perdure run`, `serve` and `host`: what runs until it is told to end."""
 
 import logging
-import os
 import signal
 from collections.abc import Callable
 from functools import partial
@@ -19,6 +18,7 @@ from .ending import NOT_FOUND, USAGE, CommandError
 from .loading import load_app
 from .printing import Printer
 from .session import Session, checked_key
+from .stores import url_to_run
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 _PORT = 7071
@@ -159,16 +159,12 @@ def _check_guarded(host: str, key: str | None, is_loopback: Callable[[str], bool
 def _runtime(session: Session, place: str) -> Runtime:
     found = load_app(place)
     if not isinstance(found, Runtime):
-        return Runtime(found, os.fspath(_url(session.named)))
+        return Runtime(found, url_to_run(session.named))
     if session.shared.store is not None:
         raise CommandError(
             f"{place} is a Runtime with a store of its own: leave --store out", USAGE
         )
     return found
-
-
-def _url(place: str) -> str | Path:
-    return place if "://" in place else f"sqlite:///{place}"
 
 
 def _described(runtime: Runtime) -> str:

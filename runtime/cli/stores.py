@@ -20,6 +20,13 @@ VARIABLE = "PERDURE_STORE"
 
 _SCHEME = "sqlite:///"
 _DATABASES = ("postgresql://", "postgres://")
+_KINDS = {
+    "memory": "memory://",
+    "sqlite": "sqlite:///path",
+    "postgres": "postgresql://host/database?hub=name",
+    "postgresql": "postgresql://host/database?hub=name",
+}
+"""What is meant by who gives a kind of store where a file would be made."""
 
 
 @frozen
@@ -51,13 +58,27 @@ def place_of(given: str) -> Place:
         return Database(given)
     if given.startswith(_SCHEME) and len(given) > len(_SCHEME):
         return Path(given.removeprefix(_SCHEME))
-    if "://" in given:
+    if "://" in given or _is_kind(given):
         raise CommandError(
             f"{without_secrets(given)!r} is no store that processes share: give the path of a "
             "file, sqlite:///path, or postgresql://host/database?hub=name",
             USAGE,
         )
     return Path(given)
+
+
+def url_to_run(given: str) -> str:
+    """The URL of the store that a runtime of this process opens or makes, also one in memory."""
+    if _is_kind(given):
+        raise CommandError(
+            f"{given} would be a file of that name: write {_KINDS[given]}, or ./{given} for a file",
+            USAGE,
+        )
+    return given if "://" in given else f"{_SCHEME}{given}"
+
+
+def _is_kind(given: str) -> bool:
+    return given in _KINDS and not Path(given).exists()
 
 
 def existing(place: Place) -> Place:

@@ -61,6 +61,33 @@ def test_a_store_is_a_path_or_a_url(
     assert "'memory://' is no store that processes share" in said
 
 
+@pytest.fixture
+def elsewhere(at_the_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to be in, from where the shop can be found."""
+    monkeypatch.syspath_prepend(Path.cwd())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "postgresql"])
+def test_a_kind_of_store_makes_no_file(perdure: Any, elsewhere: Path, kind: str) -> None:
+    SQLiteStore("hub.db").close()
+    for command in (["bench", "shop:app", "nothing"], ["run", "shop:app"], ["serve", "shop:app"]):
+        said = perdure.refused(2, *command, "--store", kind)
+        assert f"{kind} would be a file of that name: write {kind}://" in said
+        assert f", or ./{kind} for a file" in said
+    said = perdure.refused(2, "move", "hub.db", kind)
+    assert f"{kind!r} is no store that processes share: give the path" in said
+    assert not (elsewhere / kind).exists()
+
+
+def test_a_file_may_be_called_memory(perdure: Any, elsewhere: Path) -> None:
+    few = ["--count", "1", "--concurrency", "1"]
+    perdure("bench", "shop:app", "nothing", "--store", "./memory", *few)
+    perdure("bench", "shop:app", "nothing", "--store", "memory", *few)
+    assert perdure.json("count", "--store", "memory")[0]["total"] == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from perdure import App, Runtime, Status
+from perdure import App, Runtime, Status, StoreError
 from perdure.actors.repertoire import Needed, written
 from perdure.http import Keys, management_site
 from perdure.persistence.contract.rows import FIRST, Owner, entity, instance, message
@@ -22,7 +22,7 @@ from perdure.persistence.postgres_address import read_address
 from perdure.persistence.records import Commit, Errand, Shared, TimerRow
 from perdure.persistence.sharing import is_shared
 
-CHECKS = ["server", "settings", "transactions", "schema", "contents",
+CHECKS = ["server", "settings", "transactions", "schema", "partitions", "contents",
           "owner", "parked", "overdue", "locks", "logs", "replies", "shared"]  # fmt: skip
 
 
@@ -148,6 +148,20 @@ def test_doctor_lets_the_queue_wait_for_a_worker(perdure: Any, empty: str) -> No
     found = findings(perdure, 0)["shared"]
     assert found["level"] == "note"
     assert found["message"].startswith("1 of render wait, the first for ")
+
+
+def test_doctor_refuses_partitions_as_runtimes_do(
+    perdure: Any, empty: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERDURE_STORE", f"{empty}&partitions=32")
+    assert findings(perdure, 0)["partitions"]["message"].startswith("32, which was fixed")
+    monkeypatch.setenv("PERDURE_STORE", f"{empty}&partitions=7")
+    found = findings(perdure, 1)["partitions"]
+    assert found["level"] == "problem"
+    assert found["message"].startswith("the hub has 32, but the URL says partitions=7: a runtime")
+    assert "leave partitions= out of the URL" in found["fix"]
+    with pytest.raises(StoreError, match=r"has 32 partitions.*leave partitions=7 out"):
+        open_store(f"{empty}&partitions=7")
 
 
 def test_a_killed_worker_has_an_ended_lease(perdure: Any, empty: str) -> None:
