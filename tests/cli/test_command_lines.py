@@ -1,6 +1,7 @@
 """What all commands share: options, exit statuses, one line for an error, completion."""
 
 import sqlite3
+import sys
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -63,8 +64,8 @@ def test_a_store_is_a_path_or_a_url(
 
 @pytest.fixture
 def elsewhere(at_the_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to be in, from where the shop can be found."""
-    monkeypatch.syspath_prepend(Path.cwd())
+    """A folder to be in, from where the shop can be found; the path is restored by `at_the_shop`."""
+    sys.path.insert(0, str(Path.cwd()))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
