@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, field
 
-from ...actors.errors import RuntimeClosedError
+from ...actors.errors import PerdureError, RuntimeClosedError
 from ..engine.reply import Reply
 from ..lanes import Lane
 
@@ -19,6 +19,8 @@ R = TypeVar("R")
 
 TOGETHER_MAX = 500
 """So many requests travel together."""
+WEIGHT_MAX = 4 << 20
+"""More than that travels alone, or one would need the memory of all."""
 
 
 @define(eq=False)
@@ -29,22 +31,30 @@ class Passenger(Generic[W, R]):
     reply: Reply[tuple[R]] = field(factory=Reply[tuple[R]])
 
 
+def weightless(_: object) -> int:
+    """What all requests weigh where they are small."""
+    return 0
+
+
 class Convoy(Generic[W, R]):
     """Carries out the requests of one event loop.
 
-    `carry_out` takes some, on the lane, and gives an outcome for each. When it fails, those that
-    are `blamed` try again, each alone, and the others together; if none is, all have failed.
+    `carry_out` takes some, on the lane, and gives an outcome for each, or the error that is its
+    own. When it fails, those that are `blamed` try again, each alone, and the others together; if
+    none is, all have failed. `weigh` says of how many characters a request is.
     """
 
     def __init__(
         self,
         lane: Lane,
-        carry_out: Callable[[list[W]], Sequence[R]],
+        carry_out: Callable[[list[W]], Sequence[R | PerdureError]],
         blamed: Callable[[W, BaseException], bool],
+        weigh: Callable[[W], int] = weightless,
     ) -> None:
         self._lane = lane
         self._carry_out = carry_out
         self._blamed = blamed
+        self._weigh = weigh
         self._waiting: deque[Passenger[W, R]] = deque()
         self._apart: deque[Passenger[W, R]] = deque()
         """Those that were blamed."""
@@ -82,14 +92,23 @@ class Convoy(Generic[W, R]):
     def _next(self) -> list[Passenger[W, R]]:
         if self._apart:
             return [self._apart.popleft()]
-        count = min(len(self._waiting), TOGETHER_MAX)
-        return [self._waiting.popleft() for _ in range(count)]
+        some: list[Passenger[W, R]] = []
+        weight = 0
+        while self._waiting and len(some) < TOGETHER_MAX:
+            weight += self._weigh(self._waiting[0].wish)
+            if some and weight > WEIGHT_MAX:
+                break
+            some.append(self._waiting.popleft())
+        return some
 
-    def _arrived(self, outcomes: Sequence[R], error: BaseException | None) -> None:
+    def _arrived(self, outcomes: Sequence[R | PerdureError], error: BaseException | None) -> None:
         some, self._under_way = self._under_way, []
         if error is None:
             for passenger, outcome in zip(some, outcomes, strict=True):
-                passenger.reply.set((outcome,))
+                if isinstance(outcome, PerdureError):
+                    passenger.reply.fail(outcome)
+                else:
+                    passenger.reply.set((outcome,))
         else:
             self._failed(some, error)
         self._set_out()

@@ -27,7 +27,7 @@ from ..clock import Clock, IdSource
 from ..engine.batch import instance_row
 from ..engine.bookkeeper import Answer
 from ..engine.partition import MANY, Partition
-from ..engine.reply import Reply
+from ..engine.reply import Reply, own_copy
 from ..engine.slot import Arrival, Slot
 from ..engine.watchers import MEMORY_LOST, Watched
 from ..lanes import Lane, run_in, run_to_end
@@ -124,7 +124,7 @@ class LocalGateway:
     async def _ask(self, begin: Callable[[Reply[T]], object], target: str | None) -> T:
         partition = self._partition
         if partition.down is not None:
-            raise partition.down
+            raise own_copy(partition.down)
         reply: Reply[T] = Reply()
         partition.requests[reply] = target
         try:
@@ -212,7 +212,7 @@ class LocalGateway:
         found: Watched = MEMORY_LOST
         while found is MEMORY_LOST:
             if isinstance(self._partition.down, RuntimeClosedError):
-                raise self._partition.down
+                raise own_copy(self._partition.down)
             found = await self.watch_once(instance_id, until)
         return found
 
@@ -249,7 +249,7 @@ class LocalGateway:
         found: T | None = None
         while found is None:
             if isinstance(self._partition.down, RuntimeClosedError):
-                raise self._partition.down
+                raise own_copy(self._partition.down)
             found = await self.follow_once(instance_id, look)
         return found
 

@@ -2,6 +2,7 @@
 
 from typing import Any, Generic, TypeVar
 
+from ...actors.errors import PerdureError
 from ..wake import Wake, new_wake
 
 T = TypeVar("T")
@@ -30,9 +31,9 @@ class Reply(Generic[T]):
                 self._wake.set()
 
     def fail(self, error: BaseException) -> None:
-        """Answer with an error."""
+        """Answer with an error, which may be that of others too."""
         if not self.settled:
-            self._error = error
+            self._error = own_copy(error)
             if self._wake is not None:
                 self._wake.set()
 
@@ -46,3 +47,18 @@ class Reply(Generic[T]):
         value: Any = self._value
         answer: T = value
         return answer
+
+
+def own_copy(error: BaseException) -> BaseException:
+    """The same error for one more who is told of it.
+
+    Whoever raises an error adds to its traceback: one that hundreds raise has thousands of lines.
+    """
+    if not isinstance(error, PerdureError):
+        return error
+    kind = type(error)
+    copy = kind.__new__(kind, *error.args)
+    copy.__dict__.update(error.__dict__)
+    copy.__cause__, copy.__context__ = error.__cause__, error.__context__
+    copy.__suppress_context__ = error.__suppress_context__
+    return copy.with_traceback(error.__traceback__)

@@ -31,7 +31,7 @@ from ..client.gateway import Check, LocalGateway, Until
 from ..client.store_gateway import StoreGateway
 from ..engine.bookkeeper import Answer
 from ..engine.partition import Partition
-from ..engine.reply import Reply
+from ..engine.reply import Reply, own_copy
 from ..engine.watchers import MEMORY_LOST, Watched
 from .holdings import Holdings, MovedError
 from .lookout import Lookout, Wait
@@ -62,7 +62,7 @@ class SharedGateway:
 
     def _is_here(self, target: str) -> bool:
         if isinstance(self._partition.down, RuntimeClosedError):
-            raise self._partition.down
+            raise own_copy(self._partition.down)
         return self._holdings.welcomes(target)
 
     async def _reach(

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
+from traceback import extract_tb
 from typing import Any
 
 import anyio
@@ -153,3 +154,59 @@ async def test_a_cancelled_sender_holds_nobody_up() -> None:
         post.lane.let_go()
     assert post.done == ["waits"]
     assert len(post.store.inbox(0)) == 2
+
+
+async def test_many_taken_ids_cost_few_posts() -> None:
+    post = Post()
+    for n in range(50):
+        await post.begin(f"before {n}", str(n))
+    before = post.posts
+    await post.all_of(
+        lambda: post.send("first"),
+        *(partial(post.begin, f"again {n}", str(n)) for n in range(60)),
+        *(partial(post.begin, f"third {n}", str(n)) for n in range(60)),
+    )
+    assert post.posts - before <= 4
+    assert sorted(post.errors) == sorted(
+        [*(f"again {n}" for n in range(50)), *(f"third {n}" for n in range(60))]
+    )
+    taken = post.errors["third 7"]
+    assert isinstance(taken, InstanceAlreadyExistsError)
+    assert (taken.instance_id, taken.status) == ("7", Status.PENDING)
+
+
+async def test_what_was_in_the_way_and_left_refuses_one() -> None:
+    post = Post()
+    await post.begin("before", "taken")
+    post.store.instances = lambda _: {}  # type: ignore[method-assign,assignment]
+    await post.all_of(
+        lambda: post.send("first"),
+        lambda: post.begin("again", "taken"),
+        lambda: post.begin("other", "other"),
+    )
+    assert (sorted(post.done), list(post.errors)) == (["before", "first", "other"], ["again"])
+
+
+async def test_large_requests_do_not_travel_together() -> None:
+    post = Post()
+    large = "x" * 3_000_000
+    await post.all_of(
+        lambda: post.send("first"),
+        *(partial(post.send, str(n), large) for n in range(3)),
+        *(partial(post.send, f"small {n}") for n in range(20)),
+    )
+    assert len(post.done) == 24
+    assert post.posts == 4
+
+
+async def test_hundreds_who_fail_have_short_tracebacks() -> None:
+    post = Post()
+
+    def fail(method: str, call: int) -> None:
+        if method == "post" and call == 2:
+            raise StoreError("no disk")
+
+    post.disturbed.before = fail
+    await post.all_of(*(partial(post.send, str(n)) for n in range(100)))
+    assert len(post.errors) == 99
+    assert max(len(extract_tb(error.__traceback__)) for error in post.errors.values()) < 20
