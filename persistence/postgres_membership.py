@@ -132,7 +132,8 @@ class Membership:
         self._left = threading.Event()
         self._wakers: tuple[socket.socket, ...] = ()
         self.hears = False
-        hub.connections.write([(_FORGET, ())], hub.telling(_MEMBERS))
+        self._entered = False
+        hub.connections.write([(_FORGET, ())])
 
     def beat(self) -> Roster:
         began = monotonic()
@@ -140,9 +141,12 @@ class Membership:
         renewed = _BEAT, (self.id, self.id, self._name, self._repertoire, self._lease)
         seen = _ALIVE, (list(known),)
         work = _LAG, (self.id, self.id, self.id)
+        # Who hears of a worker looks for it at once: it has to be there by then.
+        news = [] if self._entered else self._hub.telling(_MEMBERS)
         lapsed, alive, owners, (counted,) = self._hub.connections.write(
-            [renewed, seen, (_OWNERS, ()), work]
+            [renewed, seen, (_OWNERS, ()), work], news
         )
+        self._entered = True
         lag, taken, waiting, waited, left_behind = counted
         names = {worker: name for worker, name, _, _ in alive}
         self._repertoires = {
@@ -227,6 +231,10 @@ class Membership:
                 if link is None:
                     link = self._hub.listen()
                     self.hears = link is not None
+                    if self.hears:
+                        # What was told while nobody listened was not heard.
+                        due = monotonic()
+                        continue
                 self._await_hints(link, max(0.0, due - monotonic()))
                 if link is not None and self._heard(link, told):
                     due = monotonic()

@@ -64,7 +64,7 @@ def test_a_store_is_a_path_or_a_url(
 
 @pytest.fixture
 def elsewhere(at_the_shop: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to be in, from where the shop can be found; the path is restored by `at_the_shop`."""
+    """A folder to be in, from where the shop can be found."""
     sys.path.insert(0, str(Path.cwd()))
     monkeypatch.chdir(tmp_path)
     return tmp_path

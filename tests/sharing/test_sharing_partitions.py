@@ -22,6 +22,17 @@ async def test_three_workers_have_even_shares(hub: str) -> None:
         assert sorted(number for share in shares for number in share) == list(range(32))
 
 
+async def test_who_comes_and_goes_waits_for_no_heartbeat(hub: str) -> None:
+    rare = hub.replace("lease=30&heartbeat=0.1", "lease=900&heartbeat=300")
+    assert rare != hub
+    async with crew(rare, 1) as (stays,):
+        async with Runtime(app, store=rare) as leaves:
+            await has(leaves, 16)
+        await has(stays, 32)
+    async with crew(rare, 3):
+        pass
+
+
 async def test_a_leaving_worker_leaves_everything(hub: str) -> None:
     async with Runtime(app, store=hub) as stays:
         async with Runtime(app, store=hub) as leaves:
