@@ -247,8 +247,12 @@ async def test_a_slow_reader_misses_nothing(runtime: Runtime) -> None:
             first.set()
             await go_on.wait()
 
+    requests: list[Any] = [{"type": "http.request", "body": b"", "more_body": False}]
+
     async def receive() -> Any:
-        await never.wait()
+        if not requests:
+            await never.wait()
+        return requests.pop()
 
     path = "/runtime/webhooks/durabletask/instances/x/events"
     scope: Any = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}

@@ -158,8 +158,10 @@ async def said(http: httpx.AsyncClient, head: str, body: bytes) -> bytes:
     ids=["announced", "sent", "in pieces"],
 )
 async def test_large_bodies_are_refused(
-    runtime: Runtime, serving: Serving, head: str, body: bytes
+    runtime: Runtime, serving: Serving, head: str, body: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The rest of what comes in pieces never comes.
+    monkeypatch.setattr("perdure.http.intake.PATIENCE_SECONDS", 0.2)
     async with serving(management_site(runtime, body_bytes_max=1_000)) as http:
         answer = await said(http, head, body)
         assert answer.startswith(b"HTTP/1.1 413 ")
