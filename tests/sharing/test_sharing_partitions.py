@@ -93,7 +93,11 @@ async def test_who_waits_for_an_instance_goes_along(hub: str) -> None:
     assert results == {instance_id: [3] for instance_id in ids}
 
 
-async def test_activities_begin_anew_where_they_went(hub: str) -> None:
+async def test_activities_begin_anew_where_they_went(
+    hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # They would not end for any grace.
+    monkeypatch.setattr("perdure.runtime.sharing.shares.GRACE", 100_000)
     gates["activity"] = anyio.Event()
     ids = [f"slow{number}" for number in range(8)]
     async with Runtime(app, store=hub) as first:
