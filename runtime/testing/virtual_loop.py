@@ -25,6 +25,8 @@ Ts = TypeVarTuple("Ts")
 MICROS = 1_000_000
 NEVER = 25 * 365 * 86_400.0
 """What is to happen after so many seconds does not happen any more."""
+ROUNDING = 0.25
+"""So many microseconds, at most, a time before `NEVER` is wrong as a float of seconds."""
 CLOSINGS_MAX = 20
 
 
@@ -98,6 +100,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self, passes_max: int) -> None:
         super().__init__()
         _numbers.restart()
+        # asyncio's own is lost in rounding after some months: a timer that is due would never come.
+        self._clock_resolution = 0.5 / MICROS
         self.micros = 0
         self.passes = 0
         self.when_still: Callable[[], bool] = _never
@@ -133,8 +137,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         if timeout == 0:
             return []
         if timeout is not None:
-            # Rounded up: a timer must not find that its time has not come.
-            self.micros = max(self.micros, math.ceil(self._scheduled[0].when() * MICROS))
+            self.micros = max(self.micros, round(self._scheduled[0].when() * MICROS))
             while self._patient and self._patient[0][0] <= self.micros:
                 heapq.heappop(self._patient)[2]()
         elif not self.when_still():
@@ -164,7 +167,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """Call back then, unless the machine that it is for has stopped."""
         if when >= NEVER:
             return asyncio.TimerHandle(when, callback, args, self, context)
-        handle = super().call_at(when, callback, *args, context=context)
+        # Rounded up, or it would be early; what is no whole number by rounding alone stays it.
+        due = math.ceil(when * MICROS - ROUNDING)
+        handle = super().call_at(due / MICROS, callback, *args, context=context)
         _if_alive(handle, context)
         return handle
 

@@ -113,6 +113,23 @@ def test_thirty_days_take_no_time() -> None:
     assert not report.faults
 
 
+def test_years_of_waiting_come_to_an_end() -> None:
+    app = App()
+
+    @app.orchestration
+    async def patient(ctx: OrchestrationContext) -> int:
+        for _ in range(20):
+            await ctx.create_timer(365.2422 * 86_400)
+            await ctx.create_timer(0.000_001)
+        return 20
+
+    async def wait(client: Client, _: Chances) -> None:
+        assert await (await client.start_new(patient)).result() == 20
+
+    report = simulate(app, [wait, wait], seeds=6)
+    assert report.virtual_seconds > 6 * 20 * 365 * 86_400
+
+
 async def test_a_running_event_loop_is_refused() -> None:
     with pytest.raises(RuntimeError, match="call it from a sync test"):
         simulate(bank, move_money)
