@@ -16,6 +16,9 @@ from perdure.actors.errors import (
     PayloadError,
     PayloadTooLargeError,
     RuntimeClosedError,
+    StoreCorruptError,
+    StoreError,
+    StoreVersionError,
 )
 from perdure.actors.failure import qualified_name
 from perdure.actors.wire import UnreadableEventError
@@ -50,6 +53,12 @@ _STATUS_CODES: list[tuple[type[Exception], int]] = [
 ]
 
 
+_NOT_NOW = (
+    "the store cannot do it just now, and a change may have been made all the same; "
+    "the log of the service says why"
+)
+
+
 class Refusal(Exception):  # noqa: N818 - it is an answer, and not a fault
     """Raised inside an endpoint to end the call with this status code and message."""
 
@@ -65,10 +74,22 @@ def refuse(error: Exception, *, show_stacks: bool) -> tuple[int, dict[str, Any]]
     if refusal is not None:
         document = refusal_document(refusal.message, error, stack=show_stacks)
         return refusal.status_code, document
-    logger.error("an endpoint of the management API failed", exc_info=error)
-    hidden = "something went wrong; the log of the service says what"
+    if _may_pass(error):
+        # Each call meets it until it is over: one line says it, and where the store is, which is
+        # nothing for callers.
+        logger.error("the store cannot do what a call asked for: %s", error)
+        code, hidden = UNAVAILABLE, _NOT_NOW
+    else:
+        logger.error("an endpoint of the management API failed", exc_info=error)
+        code, hidden = FAILURE, "something went wrong; the log of the service says what"
     message = str(error) if show_stacks else hidden
-    return FAILURE, refusal_document(message, error, stack=show_stacks)
+    return code, refusal_document(message, error, stack=show_stacks)
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same call may succeed later, with nothing mended here."""
+    lasting = (StoreCorruptError, StoreVersionError)
+    return isinstance(error, StoreError) and not isinstance(error, lasting)
 
 
 def refusal_of(error: Exception) -> Refusal | None:

@@ -11,8 +11,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from perdure import App, Client, Runtime
+from perdure import App, Client, Runtime, StoreError
 from perdure.http import Keys, management_app, management_site
+from perdure.persistence.memory import MemoryStore
+from perdure.testing.disturbed import DisturbedStore
 
 Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 Put = Callable[[str], Awaitable[str]]
@@ -190,6 +192,27 @@ async def test_stacks_are_shown_only_when_asked_for(
             answer = await http.get("/instances")
     assert answer.status_code == 500
     assert ("a secret" in answer.text) is ("StackTrace" in answer.json()) is show_stacks
+
+
+@pytest.mark.parametrize("call", [("GET", "/instances/a"), ("POST", "/orchestrators/echoes/a")])
+async def test_a_store_that_is_away_is_no_failure(
+    serving: Serving, caplog: pytest.LogCaptureFixture, call: tuple[str, str]
+) -> None:
+    store = DisturbedStore(MemoryStore())
+
+    def away(method: str, _: int) -> None:
+        raise StoreError(f"store.internal: the server is stopping, in {method}")
+
+    store.before = away
+    with caplog.at_level(logging.ERROR, "perdure.http"):
+        async with Client(store.store) as client, serving(management_site(client)) as http:
+            answer = await http.request(*call)
+    assert answer.status_code == 503
+    assert "just now" in answer.json()["Message"]
+    assert "store.internal" not in answer.text
+    (said,) = [record for record in caplog.records if record.name == "perdure.http"]
+    assert "store.internal" in said.getMessage()
+    assert said.exc_info is None
 
 
 async def test_failures_show_stacks_when_asked_for(
