@@ -8,4 +8,4 @@ PARTITIONS = 32
 
 def partition_of(actor_id: str, partitions: int) -> int:
     """The partition, the same in every process and for ever: ids hash by CRC-32 of their UTF-8."""
-    return crc32(actor_id.encode()) % partitions
+    return crc32(actor_id.encode(errors="surrogatepass")) % partitions

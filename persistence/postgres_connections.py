@@ -13,6 +13,7 @@ import psycopg
 from psycopg import errors
 
 from ..actors.errors import StoreCorruptError, StoreError
+from .sought import sought
 
 T = TypeVar("T")
 
@@ -71,13 +72,15 @@ class Connections:
 
     def ask(self, statement: str, *values: object) -> Rows:
         """Read by one statement."""
+        bound = sought(values)
         return self._read(
-            lambda link: link.execute(statement.encode(), values, prepare=True).fetchall()
+            lambda link: link.execute(statement.encode(), bound, prepare=True).fetchall()
         )
 
     def read(self, steps: Sequence[Step]) -> list[Rows]:
         """Run statements on one unchanging state of the database; returns the rows of each."""
-        return self._read(lambda link: _run(link, SNAPSHOT, steps))
+        bound = [(statement, sought(values)) for statement, values in steps]
+        return self._read(lambda link: _run(link, SNAPSHOT, bound))
 
     def _read(self, work: Callable[[Link], T]) -> T:
         # Once more where that is harmless: a connection may have died long ago.

@@ -6,6 +6,7 @@ from ..actors.status import TERMINAL, Status
 from .postgres_connections import Link
 from .postgres_hub import PostgresHub
 from .records import Ended, Purged
+from .sought import storable
 
 _TERMINAL = f"({', '.join(str(int(status)) for status in sorted(TERMINAL))})"
 
@@ -48,7 +49,7 @@ _BELOW = "SELECT id FROM instance WHERE parent_id = ANY(%s::text[]) ORDER BY id"
 
 def purge(hub: PostgresHub, ids: Sequence[str]) -> Purged:
     """See `Store.purge`."""
-    asked = list(dict.fromkeys(ids))
+    asked = storable(dict.fromkeys(ids))
     return hub.connections.insist(lambda link: _purge(hub, link, asked))
 
 

@@ -40,6 +40,7 @@ from .records import (
     Whole,
 )
 from .schema import UNFINISHED
+from .sought import sought
 from .sqlite_file import SQLiteFile, refuse_cut_log
 from .sqlite_log import frames_valid
 from .sqlite_rows import (
@@ -412,7 +413,7 @@ def _write_work(database: sqlite3.Connection, commit: Commit) -> None:
 
 
 def _ask(database: sqlite3.Connection, statement: str, *values: object) -> list[Any]:
-    return database.execute(statement, values).fetchall()
+    return database.execute(statement, sought(values)).fetchall()
 
 
 def _tagged(key: str, value: str) -> Condition:

@@ -6,6 +6,7 @@ import orjson
 
 from ..actors.status import TERMINAL, Status
 from .records import Ended, Purged
+from .sought import storable
 from .sqlite_file import SQLiteFile
 from .sqlite_rows import LISTED
 
@@ -50,7 +51,7 @@ FAMILY = """
 
 def purge(file: SQLiteFile, ids: Sequence[str]) -> Purged:
     """See `Store.purge`."""
-    asked = list(dict.fromkeys(ids))
+    asked = storable(dict.fromkeys(ids))
     with file.writing() as database:
         found = database.execute(LENGTHS, (_json(asked[:_INSTANCES_MAX]),))
         turns = {instance_id: number or 0 for instance_id, number in found}

@@ -25,6 +25,7 @@ from .records import (
     TurnRow,
     columns,
 )
+from .sought import storable
 from .sums import NO_SUM, damaged, is_sound, sum_of
 
 R = TypeVar("R", bound=AnyRow)
@@ -278,7 +279,7 @@ class Reads(Generic[R]):
 
         Raises `StoreCorruptError` for a row of somebody else.
         """
-        for columns_ in database.execute(self._statement, (json_of(list(ids)),)):
+        for columns_ in database.execute(self._statement, (json_of(storable(ids)),)):
             row = self._read(columns_)
             # SQLite mostly takes the id from the index: then it is one of these even where the row
             # says another, which shows in the row's sum.

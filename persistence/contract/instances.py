@@ -33,6 +33,21 @@ class TestInstances:
     def test_an_unknown_instance_is_none(self, open_store: OpenStore) -> None:
         assert open_store().instance("a") is None
 
+    @pytest.mark.parametrize("impossible", ["a\0", "\ud800", "@box@\0"])
+    def test_what_no_row_can_hold_is_found_nowhere(
+        self, open_store: OpenStore, impossible: str
+    ) -> None:
+        Owner(store := open_store()).keep(instance("a"))
+        assert store.instance(impossible) is None
+        assert list(store.instances([impossible, "a"])) == ["a"]
+        assert store.load([impossible, "a"])["a"].instance == instance("a")
+        assert store.entity(impossible) is None
+        assert store.posted(impossible) == []
+        assert store.history(impossible) == []
+        assert store.backlog(impossible) == 0
+        assert found(store, Query(id_prefix=impossible)) == []
+        assert store.purge([impossible]).gone == []
+
     def test_a_later_row_takes_the_place_of_an_earlier(self, open_store: OpenStore) -> None:
         owner = Owner(open_store())
         owner.keep(instance("a", tags={"k": "v", "l": "w"}, created=5, parked="{}", open=True))

@@ -5,7 +5,7 @@ from typing import Any, Literal, get_args
 
 from attrs import frozen
 
-from ...actors.errors import StoreCorruptError
+from ...actors.errors import StoreCorruptError, StoreError
 from ...actors.status import Status
 from ...persistence.records import InstanceRow
 from ...persistence.store import Store
@@ -73,4 +73,4 @@ class Inquiries:
 
 
 def _may_be_to_blame(_: Question, error: BaseException) -> bool:
-    return isinstance(error, StoreCorruptError)
+    return isinstance(error, StoreCorruptError) or not isinstance(error, StoreError)

@@ -12,6 +12,7 @@ import pytest
 from perdure import Status, StoreCorruptError
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.memory import MemoryStore
+from perdure.persistence.records import InstanceRow
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.persistence.store import Store
 from perdure.runtime.client.inquiries import Inquiries
@@ -29,7 +30,7 @@ async def together(store: Store, *questions: Ask) -> list[Any]:
     async def ask(number: int, question: Ask) -> None:
         try:
             found[number] = await question(inquiries)
-        except StoreCorruptError as error:
+        except (StoreCorruptError, ValueError) as error:
             found[number] = error
 
     lane.held = True
@@ -72,6 +73,22 @@ async def test_two_may_ask_for_the_same() -> None:
     Owner(store).keep(instance("a"))
     question: Ask = lambda inquiries: inquiries.row("a")  # noqa: E731 - it has a type so
     assert await together(store, question, question) == [instance("a")] * 2
+
+
+async def test_what_cannot_be_read_fails_alone() -> None:
+    store = MemoryStore()
+    Owner(store).keep(instance("a"))
+    read = store.instances
+
+    def refuse(ids: set[str]) -> dict[str, InstanceRow]:
+        if "odd" in ids:
+            raise ValueError("odd")
+        return read(ids)
+
+    store.instances = refuse  # type: ignore[method-assign,assignment]
+    a, odd = await together(store, lambda asked: asked.row("a"), lambda asked: asked.row("odd"))
+    assert a == instance("a")
+    assert isinstance(odd, ValueError)
 
 
 async def test_a_damaged_answer_is_nobody_elses_affair(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from crew_app import app, holdings_of, listen, steps
-from perdure import Client, Runtime
+from perdure import Client, InstanceNotFoundError, Runtime
 from perdure.persistence import postgres_ear, postgres_hub
 from perdure.persistence.contract.rows import message
 from perdure.persistence.postgres import PostgresStore
@@ -92,3 +92,19 @@ def test_a_listener_is_told_of_in_a_hint() -> None:
     for hint in (Hint(listening=True), Hint(changed=frozenset({3}), asked=True, listening=True)):
         assert heard(written(hint)) == hint
         assert hint
+
+
+@pytest.mark.parametrize("impossible", ["a\0", "\ud800"])
+async def test_nobody_is_disturbed_by_an_impossible_id(
+    hub: str, impossible: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Runtime(app, store=hub) as runtime, Client(hub, app=app) as outside:
+        for client in (runtime.client, outside):
+            instance = await client.start_new(steps, 3)
+            for ask in (client.wait_for_completion, client.terminate, client.rewind):
+                with pytest.raises(InstanceNotFoundError):
+                    await ask(impossible)
+            with pytest.raises(InstanceNotFoundError):
+                await client.raise_event(impossible, "word", 1)
+            assert await instance.result() == 3
+    assert "memory is dropped" not in caplog.text
