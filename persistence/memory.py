@@ -189,8 +189,8 @@ class MemoryStore:
         with self._lock:
             return _by_age(m for m in self._messages.values() if m.position < min(below, 0))
 
-    def posted(self, target: str) -> list[MessageRow]:
-        return [row for row in self.inbox(0) if row.target == target]
+    def posted(self, targets: Collection[str]) -> list[MessageRow]:
+        return [row for row in self.inbox(0) if row.target in targets]
 
     def load(self, ids: Collection[str]) -> dict[str, Stored]:
         with self._lock:

@@ -228,8 +228,10 @@ class PostgresStore:
         )
         return [MessageRow(*row) for row in rows]
 
-    def posted(self, target: str) -> list[MessageRow]:
-        rows = self._ask(f"{READ_INBOX} WHERE target = %s ORDER BY number", target)
+    def posted(self, targets: Collection[str]) -> list[MessageRow]:
+        rows = self._ask(
+            f"{READ_INBOX} WHERE target = ANY(%s::text[]) ORDER BY number", list(targets)
+        )
         return [MessageRow(*row) for row in rows]
 
     def arrived(self, partitions: Collection[int], below: int) -> Arrivals:

@@ -205,9 +205,9 @@ class SQLiteStore:
             rows = database.execute(f"{READ_INBOX} WHERE id > ? ORDER BY id", (-below,))
             return [read_message(row) for row in rows]
 
-    def posted(self, target: str) -> list[MessageRow]:
+    def posted(self, targets: Collection[str]) -> list[MessageRow]:
         with self._file.reading() as database:
-            return [row for _, row in INBOX_OF.of(database, [target])]
+            return [row for _, row in INBOX_OF.of(database, targets)]
 
     def load(self, ids: Collection[str]) -> dict[str, Stored]:
         found = {actor_id: Stored() for actor_id in ids}

@@ -77,8 +77,8 @@ class Store(Protocol):
         """Messages of clients at positions smaller than `below`, oldest first, due or not."""
         ...
 
-    def posted(self, target: str) -> list[MessageRow]:
-        """Messages of clients that wait for this instance or entity, oldest first."""
+    def posted(self, targets: Collection[str]) -> list[MessageRow]:
+        """Messages of clients that wait for these instances and entities, oldest first."""
         ...
 
     def load(self, ids: Collection[str]) -> dict[str, Stored]:

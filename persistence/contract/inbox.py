@@ -30,10 +30,13 @@ class TestInbox:
         owner = Owner(open_store())
         owner.commit(sent=[message("a", 1)])
         owner.store.post([message("a"), message("b"), message("a", due=5)])
-        rows = owner.store.posted("a")
+        rows = owner.store.posted(["a"])
         assert [row.due for row in rows] == [None, 5]
         assert rows[0].position > rows[1].position
-        assert owner.store.posted("unknown") == []
+        assert owner.store.posted(["unknown"]) == []
+        both = owner.store.posted(["b", "unknown", "a"])
+        assert [(row.target, row.due) for row in both] == [("a", None), ("b", None), ("a", 5)]
+        assert owner.store.posted([]) == []
 
     def test_a_consumed_position_is_never_used_again(self, open_store: OpenStore) -> None:
         owner = Owner(open_store())

@@ -42,7 +42,7 @@ class TestInstances:
         assert list(store.instances([impossible, "a"])) == ["a"]
         assert store.load([impossible, "a"])["a"].instance == instance("a")
         assert store.entity(impossible) is None
-        assert store.posted(impossible) == []
+        assert store.posted([impossible]) == []
         assert store.history(impossible) == []
         assert store.backlog(impossible) == 0
         assert found(store, Query(id_prefix=impossible)) == []

@@ -18,17 +18,20 @@ from ...persistence.store import Store
 from ..engine.restore import message as message_of
 
 
-def looked_at(store: Store, instance_id: str) -> tuple[InstanceRow | None, Status]:
-    """An instance as it is, and the status that it will have."""
-    row, waiting = _with_inbox(store, instance_id)
-    return row, _foreseen(row.status if row is not None else Status.PENDING, waiting)
+def looked_at(store: Store, ids: Collection[str]) -> dict[str, tuple[InstanceRow | None, Status]]:
+    """Instances as they are, and the status that each will have."""
+    return {
+        instance_id: (row, _foreseen(row.status if row is not None else Status.PENDING, waiting))
+        for instance_id, (row, waiting) in _with_inbox(store, ids).items()
+    }
 
 
 def awaited(store: Store, ids: Collection[str]) -> dict[str, InstanceRow]:
     """Instances as those see them who wait for them: a rewind on its way takes a failure back."""
     rows = store.instances(ids)
-    for instance_id in [row.id for row in rows.values() if row.status is Status.FAILED]:
-        row, waiting = _with_inbox(store, instance_id)
+    failed = [row.id for row in rows.values() if row.status is Status.FAILED]
+    looked = _with_inbox(store, failed) if failed else {}
+    for instance_id, (row, waiting) in looked.items():
         if row is None:
             del rows[instance_id]
         elif row.status is Status.FAILED and any(map(_rewinds, waiting)):
@@ -40,11 +43,16 @@ def awaited(store: Store, ids: Collection[str]) -> dict[str, InstanceRow]:
     return rows
 
 
-def _with_inbox(store: Store, instance_id: str) -> tuple[InstanceRow | None, list[MessageRow]]:
+def _with_inbox(
+    store: Store, ids: Collection[str]
+) -> dict[str, tuple[InstanceRow | None, list[MessageRow]]]:
     # The inbox first: what the owner takes from it meanwhile shows in the row, and so is seen
     # twice at most. The other way round it would be seen nowhere.
-    waiting = store.posted(instance_id)
-    return store.instance(instance_id), waiting
+    waiting: dict[str, list[MessageRow]] = {instance_id: [] for instance_id in ids}
+    for message in store.posted(ids):
+        waiting[message.target].append(message)
+    rows = store.instances(ids)
+    return {instance_id: (rows.get(instance_id), waiting[instance_id]) for instance_id in ids}
 
 
 def _foreseen(status: Status, waiting: Sequence[MessageRow]) -> Status:

@@ -67,7 +67,7 @@ class Inquiries:
             case "row":
                 return awaited(self._store, ids)
             case "outlook":
-                return {instance_id: looked_at(self._store, instance_id) for instance_id in ids}
+                return looked_at(self._store, ids)
             case "answer":
                 return self._store.take_replies(ids)
 

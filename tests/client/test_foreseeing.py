@@ -13,8 +13,8 @@ from perdure.testing.disturbed import DisturbedStore
 app = App("foreseeing")
 
 
-@pytest.fixture
-def ending() -> DisturbedStore:
+@pytest.fixture(params=["posted", "instances"])
+def ending(request: pytest.FixtureRequest) -> DisturbedStore:
     """Give a store whose owner takes a termination between any two reads of a client."""
     store = MemoryStore()
     owner = Owner(store)
@@ -24,7 +24,7 @@ def ending() -> DisturbedStore:
     disturbed = DisturbedStore(store)
 
     def take(method: str, _: int) -> None:
-        if method in {"instance", "inbox"} and store.inbox(0):
+        if method == request.param and store.inbox(0):
             ended = instance("a", status=Status.TERMINATED, completed=20)
             owner.commit(instances={"a": ended}, consumed=[waiting.position])
 

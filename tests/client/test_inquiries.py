@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import anyio
 import pytest
 
 from perdure import Status, StoreCorruptError
+from perdure.actors.history import ExecutionSuspended
+from perdure.actors.wire import write_event
 from perdure.persistence.contract.rows import Owner, instance
 from perdure.persistence.memory import MemoryStore
-from perdure.persistence.records import InstanceRow
+from perdure.persistence.records import InstanceRow, MessageRow
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.persistence.store import Store
 from perdure.runtime.client.inquiries import Inquiries
@@ -66,6 +69,21 @@ async def test_all_who_ask_at_a_time_look_together() -> None:
     assert outlook[1] is Status.FAILED
     assert isinstance(version, int)
     assert disturbed.calls["take_replies"] == 1
+
+
+async def test_what_will_become_of_many_costs_one_look() -> None:
+    store = MemoryStore()
+    owner = Owner(store)
+    for n in range(20):
+        owner.keep(instance(str(n)))
+    suspended = write_event(ExecutionSuspended(5, None))
+    store.post([MessageRow(0, str(n), suspended) for n in range(0, 20, 2)])
+    disturbed = DisturbedStore(store)
+    found = await together(
+        disturbed.store, *(partial(Inquiries.outlook, instance_id=str(n)) for n in range(20))
+    )
+    assert [status for _, status in found] == [Status.SUSPENDED, Status.RUNNING] * 10
+    assert disturbed.calls["posted"] == disturbed.calls["instances"] == 1
 
 
 async def test_two_may_ask_for_the_same() -> None:

@@ -111,7 +111,7 @@ def test_all_that_is_read_tells_of_damage(tmp_path: Path) -> None:
             loaded["a"].damage,
             loaded["@e@k"].damage,
             *(row.damage for row in loaded["a"].turns + store.history("a")),
-            *(row.damage for row in pending.messages + store.inbox(0) + store.posted("a")),
+            *(row.damage for row in pending.messages + store.inbox(0) + store.posted(["a"])),
             *(row.damage for row in pending.timers + store.due(0, 100).timers),
             *(row.damage for row in store.due(0, 100).messages),
             *(row.damage for row in store.query(Query(), 9).rows),
