@@ -13,6 +13,7 @@ from attrs import define
 from perdure import App, Client, DefinitionNotFoundError, OrchestrationContext, StoreError
 from perdure.persistence.sqlite import SQLiteStore
 from perdure.testing import Chances, Ended, Faults, SimulationFailure, simulate
+from perdure.testing.simulation import world
 from simulated_bank import CLIENTS, Account, bank, move_money
 
 SEEDS = int(os.environ.get("PERDURE_SEEDS", "60"))
@@ -206,6 +207,36 @@ def test_it_says_where_a_client_raised() -> None:
     line = fails.__code__.co_firstlineno + 2
     assert caught.value.problems == [f"a client raised KeyError: 'lost', at {__file__}:{line}"]
     assert any("client 0   raises KeyError: 'lost'" in said for said in caught.value.trace)
+
+
+def test_idle_clients_cost_few_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def months(client: Client, _: Chances) -> None:
+        await (await client.start_new(long)).result()
+
+    monkeypatch.setattr(world, "PASSES_MAX", 4_000)
+    simulate(slow, [months] * 4, seeds=12, faults=Faults.none())
+
+
+def test_a_near_horizon_forgets_no_timer() -> None:
+    simulate(bank, CLIENTS, seeds=20, timer_horizon=2.5)
+
+
+def test_a_disconnected_task_group_ends_its_client() -> None:
+    async def at_once(client: Client, _: Chances) -> None:
+        async with anyio.create_task_group() as group:
+            for _number in range(4):
+                group.start_soon(client.start_new, order, 1)
+
+    assert simulate(shop, [at_once, at_once], seeds=40).faults["client_leaves"]
+
+
+def test_a_failing_task_group_names_its_errors() -> None:
+    async def at_once(client: Client, chances: Chances) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(fails, client, chances)
+
+    with pytest.raises(SimulationFailure, match=r"a client raised KeyError: 'lost', at"):
+        simulate(slow, at_once, seeds=1, faults=Faults.none())
 
 
 def test_a_trace_tells_operations_and_outcomes() -> None:

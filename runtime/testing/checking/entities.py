@@ -66,7 +66,9 @@ def _check(evidence: Evidence, verdict: Verdict, entity_id: str, deeds: list[Dee
     elif found == "undecided":
         verdict.undecided.append(f"{entity_id}: {len(deeds)} operations have too many orders")
     elif found == "none" and model.depends_on_time():
-        verdict.undecided.append(f"{entity_id}: its code depends on the time")
+        verdict.undecided.append(
+            f"{entity_id}: its code depends on more than its state, such as the time"
+        )
     elif found == "none":
         verdict.violations.append(Violation(RULE, entity_id, _shown(search, len(deeds))))
 

@@ -8,7 +8,7 @@ from perdure.runtime.clock import Bell
 from ..virtual_loop import MACHINE, VirtualLoop
 from .disk import Disk
 
-SLACK = 100_000
+SLACK = 20_000
 """So long after the last change of the store a client in another process still polls."""
 
 

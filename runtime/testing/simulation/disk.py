@@ -95,7 +95,8 @@ class DiskView:
         self._disk.store.commit(commit)
         moment = self._disk.loop.tick()
         self._disk.ledger.keep(commit, moment)
-        self._disk.changed()
+        if commit != Commit(commit.epoch):
+            self._disk.changed()
         self._commits.after(commit, moment)
 
     def post(self, messages: list[MessageRow], starts: tuple[Start, ...] = ()) -> None:

@@ -19,7 +19,7 @@ from ..checking import Evidence, Verdict, check_history
 from ..virtual_loop import RunawayError, numbered_scopes
 from .choices import NOTHING_QUIETED, Choices, Quieted
 from .faults import Faults
-from .world import Ended, Line, Scenario, World
+from .world import Ended, Line, Scenario, World, described
 
 HERE = Path(__file__).parent
 Check = Callable[[Ended], Awaitable[object]]
@@ -105,7 +105,7 @@ async def _whole_run(experiment: Experiment, world: World, verdict: Verdict) -> 
     try:
         ended = await world.run(experiment.scenarios)
     except Exception as error:  # noqa: BLE001 - a scenario may raise anything
-        world.broken.append(f"a client raised {type(error).__name__}: {error}{_place(error)}")
+        world.broken.append(f"a client raised {described(error)}{_place(error)}")
         return
     evidence = Evidence(
         ended.app, ended.history, world.disk.store, ended.ledger, opaque=experiment.opaque
@@ -118,7 +118,7 @@ async def _whole_run(experiment: Experiment, world: World, verdict: Verdict) -> 
         try:
             await checked_awaitable(experiment.check(ended), "async def check(ended)")
         except Exception as error:  # noqa: BLE001 - a check may raise anything
-            world.broken.append(f"check raised {type(error).__name__}: {error}{_place(error)}")
+            world.broken.append(f"check raised {described(error)}{_place(error)}")
 
 
 def _place(error: Exception) -> str:

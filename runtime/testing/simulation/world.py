@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextvars import copy_context
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from attrs import Factory, define
 
@@ -162,11 +162,13 @@ class World:
             "resident_max": one_of("residents", (20_000, 1, 3)),
             "entity_batch_max": one_of("batches", (5_000, 1, 2)),
             "activities_max": one_of("workers", (1_000, 1, 2)),
-            "timer_horizon": one_of("horizon", (LATER_THAN_ANY_TEST, 3.0, 60.0)),
+            "timer_horizon": one_of("horizon", (LATER_THAN_ANY_TEST, 15.0, 60.0)),
         }
+        chosen |= self._settings
         if self._healing:
+            # Whoever looks for timers time and again never comes to rest.
             chosen["timer_horizon"] = LATER_THAN_ANY_TEST
-        return {**chosen, **self._settings}
+        return chosen
 
     def ready_queue(self) -> ChanceQueue:
         """Who goes next is chance."""
@@ -344,11 +346,11 @@ class World:
         try:
             given = scenario(self.client(number), self.chances(number))
             await checked_awaitable(given, "async def scenario(client, chances)")
-        except UNKNOWN as error:
-            self.tell(f"client {number}", f"ends, as it cannot know: {error}")
         except Exception as error:
-            self.tell(f"client {number}", f"raises {type(error).__name__}: {error}")
-            raise
+            if not all(isinstance(each, UNKNOWN) for each in _raised_in(error)):
+                self.tell(f"client {number}", f"raises {described(error)}")
+                raise
+            self.tell(f"client {number}", f"ends, as it cannot know: {described(error)}")
 
     def _last_words(self, number: int) -> str:
         name = f"client {number}"
@@ -362,6 +364,18 @@ class World:
         self._healing = True
         for process in list(self._processes):
             self.kill(process, "is killed for the last time")
+
+
+def described(error: Exception) -> str:
+    """What was raised, in the tasks of a group too."""
+    return ", ".join(f"{type(each).__name__}: {each}" for each in _raised_in(error))
+
+
+def _raised_in(error: Exception) -> list[Exception]:
+    if not isinstance(error, ExceptionGroup):
+        return [error]
+    group = cast("ExceptionGroup[Exception]", error)
+    return [each for inner in group.exceptions for each in _raised_in(inner)]
 
 
 def _in_short(event: Event) -> str:
