@@ -213,11 +213,12 @@ class Recovery:
         idle = Idleness(self._store, self._clock)
         while True:
             await self._clock.wait(never, self._next_look(idle), background=True)
-            # Changes within one tick of the file system's clock look the same.
-            spared = idle.lasts() and self._clock.now() >= self._lively_until
-            if self._partition.down is not None or spared:
+            if self._partition.down is not None:
                 continue
             try:
+                # Changes within one tick of the file system's clock look the same.
+                if idle.lasts() and self._clock.now() >= self._lively_until:
+                    continue
                 found = await run_in(self._lane, self._store.version)
                 if found != version and await self._fetch_inbox():
                     version = found

@@ -32,21 +32,24 @@ def test_luck_shortens_a_pause_by_half_at_most() -> None:
     assert [backoff.pause() for _ in range(3)] == [4, 3, 2]
 
 
-async def test_an_outage_is_asked_about_ever_rarer(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("asked", ["version", "glance"])
+async def test_an_outage_is_asked_about_ever_rarer(
+    caplog: pytest.LogCaptureFixture, asked: str
+) -> None:
     store = DisturbedStore(MemoryStore())
     away = False
 
     def look(method: str, _call: int) -> None:
-        if away and method == "version":
+        if away and method == asked:
             raise StoreError("the disk is away")
 
     store.before = look
     async with Environment(App(), store=store.store) as env:
-        away, before = True, store.calls["version"]
+        away, before = True, store.calls[asked]
         with caplog.at_level(logging.INFO, "perdure.runtime"):
             for _ in range(200):
                 await env.advance(LOOK)
-            assert 3 <= store.calls["version"] - before <= 20
+            assert 3 <= store.calls[asked] - before <= 20
             assert len(caplog.records) == 1
             assert "the disk is away" in caplog.text
             away = False
