@@ -79,12 +79,13 @@ class Hub:
         self.when(instance_id, lambda row: row.status in statuses)
 
     def when(self, instance_id: str, until: Callable[[InstanceRow], bool]) -> None:
-        """Wait until an instance's row is like that."""
+        """Wait until an instance's row is like that; it may not be there yet."""
 
-        async def wait() -> None:
-            await self.runtime.client.gateway.watch(instance_id, until)
+        def look(store: Store) -> bool | None:
+            row = store.instance(instance_id)
+            return True if row is not None and until(row) else None
 
-        self.portal.call(wait)
+        self._follow(instance_id, look)
 
     def recorded(self, instance_id: str, text: str) -> None:
         """Wait until there is something like that in an instance's history."""
@@ -93,6 +94,9 @@ class Hub:
             turns = store.history(instance_id)
             return True if any(text in turn.events for turn in turns) else None
 
+        self._follow(instance_id, look)
+
+    def _follow(self, instance_id: str, look: Callable[[Store], bool | None]) -> None:
         async def wait() -> None:
             await self.runtime.client.gateway.follow(instance_id, look)
 
