@@ -147,10 +147,13 @@ class Ledger:
             lives.append(Life(row.instance_id))
         recorded = Recorded(moment, read_turn(row))
         lives[-1].turns.append(recorded)
-        for event in recorded.turn.events:
-            if isinstance(event, TaskScheduled):
-                key = lives[-1].execution_id, event.id, event.attempt
-                self.scheduled.setdefault(key, moment)
+        allowed = [event for event in recorded.turn.events if isinstance(event, TaskScheduled)]
+        if any(isinstance(event, ExecutionRewound) for event in recorded.turn.events):
+            # What it goes on with is done for the new execution.
+            allowed = [event for _, event in lives[-1].events if isinstance(event, TaskScheduled)]
+        for event in allowed:
+            key = lives[-1].execution_id, event.id, event.attempt
+            self.scheduled.setdefault(key, moment)
 
     @classmethod
     def of(cls, wholes: Sequence[Whole]) -> "Ledger":
