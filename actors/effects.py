@@ -64,6 +64,8 @@ class Effects:
     """Whether every running activity of the instance is to be cancelled."""
     changed = False
     """Whether what a query can see has changed."""
+    afterwards = False
+    """Whether it had ended before, so that clients elsewhere may have deleted it."""
     operation: AsyncOperation | None = None
     """An operation to await; nothing else of this turn is set then."""
     reload = False

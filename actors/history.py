@@ -321,6 +321,9 @@ FROM_OUTSIDE = frozenset(
 )
 """Events that no call of the code is waiting for."""
 
+FROM_ENTITIES = frozenset({EntityOperationCompleted, EntityOperationFailed})
+"""What operations of entities answer."""
+
 
 @define
 class TurnNotes:

@@ -24,6 +24,7 @@ from .emptiness import NOTHING, added, new_dict, new_list
 from .errors import DefinitionNotFoundError, NonDeterminismError
 from .failure import FailureDetails
 from .history import (
+    FROM_ENTITIES,
     FROM_OUTSIDE,
     NO_ID,
     AnyAsked,
@@ -47,9 +48,9 @@ from .history import (
 from .messages import Message, payload_size
 from .openwork import OpenWork, last_awaited, open_work
 from .outcomes import Continued, Raised, RefusedError, Returned
-from .outgoing import asks_for_outcome, start_of, to_entity, told_to_parent
+from .outgoing import ask_again, start_of, to_entity, told_to_parent
 from .replay import TURN_BYTES_MAX, Execution, Identity
-from .rewind import rewound
+from .rewind import failed_operations, rewound
 from .status import Status
 from .trail import Trail, followed
 
@@ -150,8 +151,8 @@ class Orchestration:
                 continue
             elif isinstance(event, ExecutionTerminated):
                 ended = self._terminate(event, events, effects)
-            elif isinstance(event, ExecutionRewound):
-                ended = self._rewind(event, effects)
+            elif self.status.is_terminal:
+                ended = self._go_back(event, effects)
             elif not self.begun and isinstance(event, EventRaised):
                 self.waiting = added(self.waiting, effects.taken.pop())
                 continue
@@ -164,13 +165,16 @@ class Orchestration:
 
     def _accepts(self, message: Message) -> bool:
         event, execution_id = message.event, message.execution_id
-        if self.status.is_terminal:
-            return isinstance(event, ExecutionRewound)
+        if isinstance(event, ExecutionRewound):
+            return self.status.is_terminal
         is_current = execution_id is None or execution_id == self.execution_id
         if not is_current and execution_id not in self.lineage:
             return False
+        if self.status.is_terminal:
+            failed = self.status is Status.FAILED and self.unreadable is None
+            return failed and type(event) in FROM_ENTITIES
         if type(event) in FROM_OUTSIDE:
-            return not isinstance(event, ExecutionRewound)
+            return True
         return self.begun and (self.execution or self._awake(event.at)).expects(event)
 
     def _start(self, event: ExecutionStarted, events: list[AnyEvent], effects: Effects) -> bool:
@@ -434,6 +438,20 @@ class Orchestration:
 
     # Going back
 
+    def _go_back(self, event: AnyEvent, effects: Effects) -> bool:
+        """Rewind it; or keep what an entity did, as a rewind must not have it done twice."""
+        if isinstance(event, ExecutionRewound):
+            return self._rewind(event, effects)
+        if effects.turns:
+            effects.turns[-1].events.append(event)
+            return False
+        turn = Turn(effects.now, [event])
+        if self.history is not None:
+            self.history.append(turn)
+        self._append(turn, effects)
+        effects.changed = effects.afterwards = True
+        return False
+
     def _rewind(self, event: ExecutionRewound, effects: Effects) -> bool:
         """Take the failed work out of the history and do it again."""
         if self.status is not Status.FAILED:
@@ -446,8 +464,9 @@ class Orchestration:
         before = self.execution_id
         self.lineage |= {before}
         self.execution_id = event.execution_id
+        history = self.history
         try:
-            kept, execution = rewound(self.history or [], self._replayed)
+            kept, execution = rewound(history, self._replayed)
         except (NonDeterminismError, DefinitionNotFoundError, RefusedError):
             self.execution_id = before
             self.lineage -= {before}
@@ -461,7 +480,7 @@ class Orchestration:
             self._append(turn, effects)
         execution.apply(event)
         self._record([event], effects)
-        self._reopen(execution, effects)
+        ask_again(self, OpenWork.of(execution), failed_operations(history), effects)
         if execution.outcome is not None:  # It ended when it was replayed without the failed work.
             self._finish([], effects)
         return execution.outcome is not None
@@ -475,25 +494,5 @@ class Orchestration:
     def _revive(self, effects: Effects) -> None:
         self.status, self.output, self.failure, self.completed = Status.RUNNING, None, None, None
         self.turns_recorded = 0
+        effects.turns.clear()
         effects.changed = True
-
-    def _reopen(self, execution: Execution, effects: Effects) -> None:
-        """Ask again for what is open: whatever answered before did so to the failed execution."""
-        work = OpenWork.of(execution)
-        if self.trail is not None:
-            self.trail.reopen(work, effects.turns)
-        effects.activities[:] = work.activities.values()
-        effects.timers_set[:] = work.timers.values()
-        effects.sent[:] = [m for m in effects.sent if not asks_for_outcome(m.event)]
-        for call in work.entity_calls.values():
-            effects.sent.append(to_entity(evolve(call, parent_execution_id=self.execution_id)))
-        if work.section is not None and not work.section_granted:
-            request = evolve(work.section, parent_execution_id=self.execution_id)
-            effects.sent.append(to_entity(request))
-        for child in work.children.values():
-            start = start_of(self, child)
-            if isinstance(start.event, ExecutionStarted):
-                again = ExecutionRewound(
-                    effects.now, "parent rewound", self.new_id(), restart=start.event
-                )
-                effects.sent.append(Message(child.instance_id, again))

@@ -2,6 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from attrs import evolve
+
+from .effects import Effects
 from .failure import FailureDetails
 from .history import (
     AnyEvent,
@@ -9,6 +12,7 @@ from .history import (
     EntityOperationCalled,
     EntityOperationSignaled,
     ExecutionCompleted,
+    ExecutionRewound,
     ExecutionStarted,
     ParentInstance,
     SubOrchestrationInstanceCompleted,
@@ -17,6 +21,7 @@ from .history import (
     ToEntity,
 )
 from .messages import Message
+from .openwork import OpenWork
 from .status import Status
 
 if TYPE_CHECKING:
@@ -86,8 +91,34 @@ def child_failure(name: str, instance_id: str, done: ExecutionCompleted) -> Fail
     )
 
 
-def asks_for_outcome(event: AnyEvent) -> bool:
-    """Whether the one who sent it waits for what becomes of it."""
+def ask_again(actor: "Orchestration", work: OpenWork, failed: set[str], effects: Effects) -> None:
+    """Ask once more for what is open after a rewind: whatever answered told the failed execution.
+
+    Operations are asked for only if they have `failed`: their answers are taken whenever they come.
+    """
+    if actor.trail is not None:
+        actor.trail.reopen(work, effects.turns)
+    effects.activities[:] = work.activities.values()
+    effects.timers_set[:] = work.timers.values()
+    effects.sent[:] = [m for m in effects.sent if not _is_repeated(m.event, failed)]
+    for call in work.entity_calls.values():
+        if _is_repeated(call, failed):
+            effects.sent.append(to_entity(evolve(call, parent_execution_id=actor.execution_id)))
+    if work.section is not None and not work.section_granted:
+        request = evolve(work.section, parent_execution_id=actor.execution_id)
+        effects.sent.append(to_entity(request))
+    for child in work.children.values():
+        start = start_of(actor, child)
+        if isinstance(start.event, ExecutionStarted):
+            again = ExecutionRewound(
+                effects.now, "parent rewound", actor.new_id(), restart=start.event
+            )
+            effects.sent.append(Message(child.instance_id, again))
+
+
+def _is_repeated(event: AnyEvent, failed: set[str]) -> bool:
     if isinstance(event, ExecutionStarted):
         return event.parent is not None
-    return isinstance(event, (EntityOperationCalled, EntityLockRequested))
+    if isinstance(event, EntityOperationCalled):
+        return event.request_id in failed
+    return isinstance(event, EntityLockRequested)

@@ -109,6 +109,11 @@ def _failed_for_good(history: list[Turn]) -> list[Failed]:
     return list(failed)
 
 
+def failed_operations(history: list[Turn]) -> set[str]:
+    """The requests of the operations of entities that failed."""
+    return {e.request_id for e in _events(history) if isinstance(e, EntityOperationFailed)}
+
+
 def _events(turns: Iterable[Turn]) -> Iterator[AnyEvent]:
     for turn in turns:
         yield from turn.events

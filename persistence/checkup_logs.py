@@ -4,7 +4,7 @@ A newest turn that nothing else speaks of cannot be missed: no end, no timer and
 of the instance is in it.
 """
 
-from ..actors.status import TERMINAL
+from ..actors.status import TERMINAL, Status
 
 _TERMINAL = f"({', '.join(str(int(status)) for status in sorted(TERMINAL))})"
 _TURNS = "SELECT 1 FROM turn WHERE turn.instance_id = instance.id"
@@ -21,13 +21,14 @@ _BEGINNINGS = f"""
 SELECT id, 'it has no turn' FROM instance
 WHERE status NOT IN {_TERMINAL} AND parked IS NULL AND NOT EXISTS ({_TURNS}) AND id NOT IN ({{0}})
 """
+# A failed one may have heard of entities since its end.
 _ENDS = f"""
 SELECT id, 'the turn of its end is missing' FROM instance
 WHERE status IN {_TERMINAL} AND NOT EXISTS (
     SELECT 1 FROM (
         SELECT events FROM turn WHERE turn.instance_id = instance.id ORDER BY sequence DESC LIMIT 1
     ) AS newest WHERE events LIKE ?
-)
+) AND (status <> {int(Status.FAILED)} OR NOT EXISTS ({_TURNS} AND events LIKE ?))
 """
 _ACTIVITIES = f"""
 SELECT id, 'the turn of its activity is missing' FROM instance
@@ -41,6 +42,7 @@ WHERE EXISTS ({_TURNS}) AND NOT EXISTS ({_TURNS} AND events LIKE CAST(? AS text)
 _EACH = (_NUMBERS, _ORPHANS, _BEGINNINGS, _ENDS, _ACTIVITIES, _TIMERS)
 
 _PATTERNS = (
+    '%"type":"ExecutionCompleted"}%',
     '%"type":"ExecutionCompleted"}%',
     '%"type":"TaskScheduled"}%',
     '%"id":',

@@ -195,8 +195,9 @@ class Commit:
     epoch: int
     """The owner's; a store refuses any other than the newest."""
     claims: dict[str, str | None] = Factory(dict[str, str | None])
-    """Instances begun anew, each with the execution id that the store must still show for it
-    (None: no such instance). Otherwise `ClaimLostError`, and nothing is written."""
+    """Instances begun anew, or written to after their end, each with the execution id that the
+    store must still show for it (None: no such instance). Otherwise `ClaimLostError`, and nothing
+    is written."""
     resets: set[str] = Factory(set[str])
     """Instances of which all turns and timers are deleted, before anything below is written."""
     instances: dict[str, InstanceRow | None] = Factory(dict[str, InstanceRow | None])

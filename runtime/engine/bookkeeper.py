@@ -60,6 +60,8 @@ class Bookkeeper:
     def _absorb_orchestration(
         self, batch: Batch, slot: Slot, actor: Orchestration, effects: Effects
     ) -> None:
+        if effects.afterwards:
+            batch.claims.setdefault(slot.id, slot.stored_execution)
         if effects.reset:
             batch.reset(slot.id)
         if effects.turns:
@@ -67,7 +69,7 @@ class Bookkeeper:
             batch.add_turns(slot.id, rows)
             if actor.turns_recorded >= self._settings.history_warning:
                 self._warn_of_length(actor, len(rows))
-        later, activities = self._partition.later, self._partition.activities
+        later = self._partition.later
         for timer in effects.timers_set:
             row = TimerRow(slot.id, timer.id, effects.execution_id, timer.fire_at)
             batch.set_timer(row)
@@ -75,7 +77,10 @@ class Bookkeeper:
         for timer_id in effects.timers_cut:
             batch.cut_timer(slot.id, timer_id)
             later.cut(slot.id, timer_id)
-        execution_id = effects.execution_id
+        self._absorb_activities(batch, slot, effects)
+
+    def _absorb_activities(self, batch: Batch, slot: Slot, effects: Effects) -> None:
+        activities, execution_id = self._partition.activities, effects.execution_id
         begun, errands = effects.activities, self._partition.errands
         if errands is not None:
             begun = errands.absorb(slot.id, effects)

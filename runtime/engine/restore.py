@@ -181,7 +181,8 @@ def _refuse_gap(rows: list[TurnRow], first: int = 0) -> None:
 
 
 def _has_ended(turns: list[Turn]) -> bool:
-    return any(isinstance(event, ExecutionCompleted) for event in turns[-1].events)
+    """Whether there is an end; a failed execution may have heard of entities since."""
+    return any(isinstance(event, ExecutionCompleted) for turn in turns for event in turn.events)
 
 
 def _beginnings(turns: list[Turn]) -> Iterator[tuple[int, ExecutionStarted | ExecutionRewound]]:

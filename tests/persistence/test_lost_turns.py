@@ -9,7 +9,7 @@ from pathlib import Path
 import anyio
 import psycopg
 import pytest
-from attrs import frozen
+from attrs import define, frozen
 
 from perdure import App, HistoryUnreadableError, OrchestrationContext, RetryPolicy, Status
 from perdure.persistence import postgres_checkup, sqlite_checkup
@@ -67,6 +67,21 @@ async def retries(ctx: OrchestrationContext) -> None:
     await ctx.call_activity(breaks)
 
 
+@app.entity
+@define
+class Account:
+    balance: int = 0
+
+    def add(self, amount: int) -> None:
+        self.balance += amount
+
+
+@app.orchestration
+async def fails(ctx: OrchestrationContext) -> None:
+    ctx.entity(Account, "a").call(Account.add, 1)
+    raise ValueError("the answer comes later")
+
+
 @app.orchestration
 async def goes_on(ctx: OrchestrationContext) -> None:
     await ctx.wait_for_external_event("go")
@@ -111,7 +126,7 @@ class Hub:
                 await env.client.terminate("cut")
                 await start(waits, instance_id="held", start_at=env.now + timedelta(days=9))
                 await env.client.suspend("held")
-                for each in (ends, waits, sleeps, works, retries, goes_on):
+                for each in (ends, waits, sleeps, works, retries, fails, goes_on):
                     await start(each, instance_id=each.__name__)
                     await start(each, instance_id=f"other {each.__name__}")
                 await env.settle()
@@ -154,6 +169,7 @@ CASES = [
     ("ends", "sequence = 2", "the turn of its end is missing"),
     ("other waits", "sequence = 3", "the turn of its end is missing"),
     ("cut", "true", "the turn of its end is missing"),
+    ("fails", "true", "the turn of its end is missing"),
     ("waits", "true", "it has no turn"),
     ("goes_on", "true", "it has no turn"),
     ("sleeps", "sequence > 0", "the turn of timer 1 is missing"),
