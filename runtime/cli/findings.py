@@ -78,7 +78,10 @@ def _parked(contents: Contents) -> Finding:
     if not contents.parked.count:
         return Finding("parked", "ok", "nothing is parked")
     named = [f"{actor_id} ({_reason(text)})" for actor_id, text in contents.parked.first]
-    fix = "`perdure why ID` says what does not fit; deploy code that does, then `perdure resume ID`"
+    fix = (
+        "`perdure why ID` says what does not fit; with code that does they go on when a runtime "
+        "starts, or by `perdure resume ID`"
+    )
     return Finding("parked", "problem", listed(contents.parked.count, named), fix)
 
 
