@@ -26,11 +26,14 @@ from typing import Generic, TypeVar
 from attrs import define, field
 
 from ..actors.comparison import users_line
+from .checked import checked_kind
 
 T = TypeVar("T")
 
 _GRACE_SECONDS = 5.0
 _ARMED_SECONDS = 1.0
+_NEVER = threading.TIMEOUT_MAX / 4
+"""What is longer is no limit: clocks of the operating system do not count so far."""
 """For so long the way out is not prepared anew, as that begins a thread each time."""
 _LOOKS_MAX = 20
 _LOOK_SECONDS = 0.005
@@ -57,6 +60,7 @@ class Leash:
     """When the way out was prepared, if it is."""
 
     def __attrs_post_init__(self) -> None:
+        checked_kind(self.seconds_max, (int, float), "seconds_max is a number")
         if math.isnan(self.seconds_max) or self.seconds_max <= 0:
             raise ValueError(f"seconds_max must be more than 0, not {self.seconds_max}")
 
@@ -78,7 +82,7 @@ class Leash:
         thread = threading.Thread(target=context.run, args=(run,), name="leashed", daemon=True)
         thread.start()
         try:
-            thread.join(min(self.seconds_max, threading.TIMEOUT_MAX))
+            thread.join(min(self.seconds_max, _NEVER))
             if thread.is_alive():
                 raise OverrunError(self.seconds_max, _line_of(thread))
         finally:
@@ -93,7 +97,7 @@ class Leash:
 
     def _arm(self) -> None:
         now, paper = time.monotonic(), sys.__stderr__
-        if not self._exits or paper is None or self.seconds_max == math.inf:
+        if not self._exits or paper is None or self.seconds_max >= _NEVER:
             return
         if self._armed is None or now - self._armed > _ARMED_SECONDS:
             self._armed = now

@@ -16,7 +16,7 @@ from ..actors.durable_http import HTTP_ACTIVITY
 from ..actors.status import TERMINAL, Status
 from ..persistence.records import Query, Whole
 from ..persistence.store import Store
-from .checked import checked_app, checked_open_store
+from .checked import checked_app, checked_count, checked_open_store
 from .clock import new_id
 from .engine.seclusion import refuse_blocking_calls, secluded
 from .fitting import Fitting, Misfit, NewWork
@@ -85,8 +85,8 @@ def check_within(
     """The same with the limit as an object."""
     checked_app(app)
     checked_open_store(store)
-    if sample is not None and sample < 1:
-        raise ValueError(f"sample must be at least 1, not {sample}")
+    if sample is not None:
+        checked_count("sample", sample, 1)
     refuse_blocking_calls()
     return _Checker(store, app, leash, sample, progress).run()
 

@@ -13,7 +13,14 @@ from typing import Any
 from attrs import define, field, frozen
 
 from perdure.actors.app import App
-from perdure.runtime.checked import checked_app, checked_awaitable
+from perdure.runtime.checked import (
+    checked_app,
+    checked_awaitable,
+    checked_count,
+    checked_function,
+    checked_kind,
+    checked_names,
+)
 
 from .crash_point import CrashPoint, point_named
 from .crash_trial import Trial
@@ -95,8 +102,11 @@ async def crash_everywhere(
     there is no point called `only`, `DefinitionNotFoundError` for a name in `idempotent` that no
     activity has, `ValueError` for a scenario without any commit, and what it raises undisturbed.
     """
-    if points_max is not None and points_max < 0:
-        raise ValueError(f"points_max must be at least 0, not {points_max}")
+    checked_function(scenario, "scenario is `async def scenario(env)`")
+    checked_function(compare, "compare is a function of an EndState")
+    if points_max is not None:
+        checked_count("points_max", points_max, 0)
+    checked_kind(only, (str, type(None)), "only is the name of one point, such as 'after-commit-7'")
     if idempotent is not None:
         idempotent = _checked_names(app, idempotent)
     undisturbed = await _run(app, scenario, None, settings)
@@ -130,8 +140,7 @@ async def crash_everywhere(
 
 def _checked_names(app: App, idempotent: Collection[str]) -> set[str]:
     """Raise for what no activity is called: it would allow nothing, or everything by mistake."""
-    if isinstance(idempotent, str):
-        raise TypeError(f"idempotent is a list of names, such as [{idempotent!r}]")
+    checked_names("idempotent", idempotent)
     return {checked_app(app).activity_of(name).name for name in idempotent}
 
 

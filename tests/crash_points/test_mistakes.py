@@ -9,12 +9,13 @@ from perdure import App, DefinitionNotFoundError, OrchestrationContext, Runtime
 from perdure.persistence.memory import MemoryStore
 from perdure.testing import (
     Environment,
+    Faults,
     SimulationFailure,
     check_store,
     crash_everywhere,
     simulate,
 )
-from perdure.testing.checking import Evidence, History
+from perdure.testing.checking import Evidence, History, check_history, recorded
 
 app = App("kit")
 
@@ -113,6 +114,47 @@ def test_histories_of_no_files_are_refused() -> None:
 def test_one_name_is_no_list_of_names() -> None:
     with pytest.raises(TypeError, match=r"by_clients is a list of names, such as \['steps'\]"):
         Evidence.of(app, History(), MemoryStore(), by_clients="steps")
+
+
+MISTAKES: list[tuple[Callable[[], object], str]] = [
+    (lambda: simulate(app, WRONG), "a scenario is `async def scenario"),
+    (lambda: simulate(app, idle, seeds=WRONG), "seeds is a whole number, not 'kit'"),
+    (lambda: simulate(app, idle, seconds=WRONG), "seconds is a number, not 'kit'"),
+    (lambda: simulate(app, idle, faults=WRONG), r"faults is Faults\(...\) or Faults.none"),
+    (lambda: simulate(app, idle, check=WRONG), r"check is `async def check\(ended\)`, not 'kit'"),
+    (lambda: simulate(app, idle, stubs=WRONG), "stubs is a dict, such as"),
+    (lambda: simulate(app, idle, opaque=WRONG), r"opaque is a list of names, such as \['kit'\]"),
+    (lambda: simulate(app, idle, store=WRONG), "store is a function that makes an empty store"),
+    (lambda: simulate(app, idle, progress=WRONG), "progress is a function of a SimulationReport"),
+    (lambda: Faults(takeover=WRONG), "takeover is a share from 0 to 1, not 'kit'"),
+    (lambda: check_store(app, MemoryStore(), sample=WRONG), "sample is a whole number, not 'kit'"),
+    (lambda: check_store(app, MemoryStore(), seconds_max=WRONG), "seconds_max is a number"),
+    (lambda: check_history(WRONG), r"evidence is Evidence.of\(app, history, store\), not 'kit'"),
+    (lambda: Evidence.of(app, WRONG, MemoryStore()), "history is a History, such as"),
+    (lambda: recorded(WRONG, History(), "me"), "client is a Client, such as runtime.client"),
+    (lambda: History.of_files("a.life"), "paths are several, such as"),
+]
+
+
+@pytest.mark.parametrize(("use", "told"), MISTAKES)
+def test_a_mistake_is_told_with_its_name(use: Callable[[], object], told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        use()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"only": 3}, "only is the name of one point, such as 'after-commit-7', not 3"),
+        ({"compare": 3}, "compare is a function of an EndState, not 3"),
+        ({"points_max": 2.5}, "points_max is a whole number, not 2.5"),
+        ({"scenario": None}, r"scenario is `async def scenario\(env\)`, not None"),
+    ],
+)
+async def test_a_trial_that_cannot_be_is_refused(wrong: dict[str, Any], told: str) -> None:
+    given: dict[str, Any] = {"scenario": scenario, **wrong}
+    with pytest.raises(TypeError, match=told):
+        await crash_everywhere(app, **given)
 
 
 async def test_a_scenario_without_commits_tries_nothing() -> None:

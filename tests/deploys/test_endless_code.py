@@ -216,3 +216,10 @@ def test_infinity_is_no_limit(store: Store) -> None:
     with pytest.raises(ZeroDivisionError):
         Leash(math.inf).run(lambda: 5 // 0)
     assert check_store(App(), store, seconds_max=math.inf).fits
+
+
+@pytest.mark.parametrize("seconds_max", [1e11, 1e308])
+def test_a_limit_beyond_all_clocks_is_none(seconds_max: float) -> None:
+    leash = Leash(seconds_max)
+    with leash.or_exit():
+        assert leash.run(lambda: 5) == 5

@@ -73,6 +73,12 @@ def test_a_file_keeps_what_was_asked_and_told(tmp_path: Path) -> None:
         History.on_file(tmp_path / "life")
 
 
+def test_a_life_needs_a_file_of_its_own(tmp_path: Path) -> None:
+    History.on_file(tmp_path / "a.life").close()
+    with pytest.raises(FileExistsError, match=r"give it another name: .*a\.life"):
+        History.on_file(tmp_path / "a.life")
+
+
 def test_files_of_several_lives_are_joined_by_time(tmp_path: Path) -> None:
     for number, name in enumerate(("later", "sooner")):
         history = History.on_file(tmp_path / name)

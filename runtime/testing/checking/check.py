@@ -1,5 +1,7 @@
 """The verdict: whether what happened is allowed."""
 
+from perdure.runtime.checked import checked_kind
+
 from .acknowledged import check_acknowledged
 from .entities import check_entities
 from .events import check_events
@@ -22,6 +24,7 @@ RULES = (
 
 def check_history(evidence: Evidence) -> Verdict:
     """Hold the evidence against every promise; violations come in the order of the rules."""
+    checked_kind(evidence, Evidence, "evidence is Evidence.of(app, history, store)")
     verdict = Verdict()
     for rule in RULES:
         rule(evidence, verdict)

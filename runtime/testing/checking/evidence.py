@@ -8,7 +8,7 @@ from attrs import Factory, define, frozen
 from perdure.actors.app import App
 from perdure.persistence.records import Whole
 from perdure.persistence.store import Store
-from perdure.runtime.checked import checked_app, checked_open_store
+from perdure.runtime.checked import checked_app, checked_kind, checked_names, checked_open_store
 
 from .history import History
 from .ledger import Ledger, unreadable
@@ -87,8 +87,9 @@ class Evidence:
         """
         checked_app(app)
         checked_open_store(store)
-        if isinstance(by_clients, str):
-            raise TypeError(f"by_clients is a list of names, such as [{by_clients!r}]")
+        checked_kind(history, History, "history is a History, such as History()")
+        checked_names("by_clients", by_clients)
+        checked_names("opaque", opaque)
         known = {*app.entities, *(name for name, _ in app.orchestrations)}
         if strangers := {*by_clients} - known:
             text = f"by_clients names {', '.join(sorted(strangers))}, which the App does not define"

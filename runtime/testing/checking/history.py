@@ -42,6 +42,8 @@ class History:
         none. Raises `ValueError` for any other line that is no history's, and when there are no
         files, as any verdict would hold then.
         """
+        if isinstance(paths, (str, os.PathLike)):
+            raise TypeError(f"paths are several, such as Path().glob('*.life'), not {paths!r:.80}")
         if not (lives := [*paths]):
             raise ValueError("there are no files of histories: look at the pattern and the folder")
         return cls.joined(cls(read_history_file(path)) for path in lives)

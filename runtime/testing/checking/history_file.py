@@ -33,7 +33,11 @@ class HistoryFile:
     def create(cls, path: str | os.PathLike[str]) -> "HistoryFile":
         """Begin a file; raises `FileExistsError`, as a second life would mix its lines in."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        return cls(Path(path), os.open(path, flags, 0o644))
+        try:
+            return cls(Path(path), os.open(path, flags, 0o644))
+        except FileExistsError as error:
+            text = "File exists, and each life writes one of its own: give it another name"
+            raise FileExistsError(error.errno, text, str(path)) from error
 
     def asked(self, operation: Operation) -> None:
         """Write a line before the request is sent; raises `OSError`: then do not send it."""

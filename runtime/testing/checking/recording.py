@@ -24,6 +24,7 @@ from perdure.actors.messages import Message
 from perdure.actors.status import Status
 from perdure.persistence.records import InstanceRow, Purged
 from perdure.persistence.store import Store
+from perdure.runtime.checked import checked_kind
 from perdure.runtime.client.client import Client
 from perdure.runtime.client.gateway import Check, Gateway, Until
 from perdure.runtime.clock import Clock, IdSource
@@ -49,6 +50,8 @@ def recorded(client: Client, history: History, name: str, *, outside: bool = Fal
 
     `outside` says that it is in another process than the runtime.
     """
+    checked_kind(client, Client, "client is a Client, such as runtime.client")
+    checked_kind(history, History, "history is a History, such as History()")
     gateway = RecordingGateway(client.gateway, history, name, outside=outside)
     return Client(gateway, management=client.management)
 

@@ -5,12 +5,16 @@ from typing import Any
 
 from attrs import Attribute, evolve, field, fields, frozen
 
+from perdure.runtime.checked import checked_kind
+
 from .choices import Choices
 
 
 def _rate(_: object, attribute: "Attribute[float]", value: float) -> None:
+    shape = f"{attribute.name} is a share from 0 to 1"
+    checked_kind(value, (int, float), shape)
     if not 0 <= value <= 1:
-        raise ValueError(f"{attribute.name} is a share from 0 to 1, not {value!r}")
+        raise ValueError(f"{shape}, not {value!r}")
 
 
 def _share(default: float) -> float:

@@ -11,6 +11,7 @@ from attrs import Factory, define
 from perdure.actors.app import App
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.store import Store
+from perdure.runtime.checked import checked_count, checked_function, checked_kind, checked_names
 from perdure.runtime.host import Runtime
 
 from ..environment import Environment
@@ -112,6 +113,8 @@ def simulate(
     """
     _refuse_running_loop()
     _refuse_no_seeds(seeds, seconds, first_seed if seed is None else seed)
+    if progress is not None:
+        checked_function(progress, "progress is a function of a SimulationReport")
     experiment = prepared(
         app,
         scenario,
@@ -150,6 +153,11 @@ def prepared(
 ) -> Experiment:
     """What `simulate` runs for each seed."""
     Runtime(app, MemoryStore(), **settings)  # a wrong setting is no failure of a seed
+    checked_kind(faults, (Faults, type(None)), "faults is Faults(...) or Faults.none()")
+    if check is not None:
+        checked_function(check, "check is `async def check(ended)`")
+    checked_function(store, "store is a function that makes an empty store, such as MemoryStore")
+    checked_names("opaque", opaque)
     return Experiment(
         app=_stubbed(app, stubs or {}),
         scenarios=_scenarios(scenario),
@@ -172,19 +180,16 @@ def _refuse_running_loop() -> None:
 def _refuse_no_seeds(seeds: int, seconds: float | None, first: object) -> None:
     if not isinstance(first, int):
         raise TypeError(f"a seed is a whole number, not {first!r}")
-    if seeds < 1:
-        raise ValueError(f"seeds must be at least 1, not {seeds!r}")
+    checked_count("seeds", seeds, 1)
+    checked_kind(seconds, (int, float, type(None)), "seconds is a number")
     if seconds is not None and not seconds > 0:
         raise ValueError(f"seconds must be more than 0, not {seconds!r}")
 
 
 def _scenarios(given: Scenario | Sequence[Scenario]) -> list[Scenario]:
-    scenarios = [given] if callable(given) else list(given)
+    scenarios = [given] if callable(given) else [*(given or ())]
     for scenario in scenarios:
-        if not callable(scenario):
-            raise TypeError(
-                f"a scenario is `async def scenario(client, chances)`, not {scenario!r}"
-            )
+        checked_function(scenario, "a scenario is `async def scenario(client, chances)`")
     if not scenarios:
         raise ValueError("there is no scenario: give at least one, such as simulate(app, [buy])")
     return scenarios
@@ -192,6 +197,7 @@ def _scenarios(given: Scenario | Sequence[Scenario]) -> list[Scenario]:
 
 def _stubbed(app: App, stubs: Mapping[Any, Any]) -> App:
     """The App with its stand-ins."""
+    checked_kind(stubs, Mapping, "stubs is a dict, such as {charge: fake_charge}")
     environment = Environment(app)
     for activity, outcome in stubs.items():
         environment.stub(activity, outcome)
