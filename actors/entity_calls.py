@@ -50,7 +50,8 @@ class EntityCalls:
         event = EntityOperationCalled(
             execution.now,
             number,
-            f"{execution.origin}:{number}",
+            # After a rewind another request may have this number, and be under way yet.
+            f"{execution.identity.execution_id}:{number}",
             call.name,
             str(entity),
             call.input,

@@ -119,7 +119,6 @@ class Execution:
         self._held: list[AnyEvent] = NOTHING
         self._guids = 0
         self._random: random.Random | None = None
-        self._requests: dict[str, EntityCall] = {}
 
     # What is applied
 
@@ -211,7 +210,7 @@ class Execution:
             case TimerFired():
                 return isinstance(self.open.get(event.timer_id), TimerCall)
             case EntityOperationCompleted() | EntityOperationFailed():
-                return event.request_id in self._requests
+                return self._operation(event.request_id) is not None
             case EntityLockGranted():
                 section = self.section
                 return (
@@ -275,10 +274,7 @@ class Execution:
         """Nobody wants the outcome of this call any more."""
         if self.kernel.closed:
             return
-        call = self._ended_call(call_id)
-        if isinstance(call, EntityCall):
-            self._requests.pop(call.event.request_id, None)
-        if isinstance(call, TimerCall):
+        if isinstance(self._ended_call(call_id), TimerCall):
             self.timers_off = added(self.timers_off, call_id)
         self.called_off = added(self.called_off, call_id)
 
@@ -328,7 +324,6 @@ class Execution:
     def open_entity_call(self, call: EntityCall) -> None:
         """Ask for an operation with a result."""
         self.open[call.event.id] = call
-        self._requests[call.event.request_id] = call
         self.ask(call.event)
 
     def open_section(self, section: Section) -> None:
@@ -441,18 +436,22 @@ class Execution:
         self.events.arrive(event)
 
     def _operation_completed(self, event: EntityOperationCompleted) -> None:
-        if call := self._operation_ended(event.request_id):
+        if call := self._operation(event.request_id):
+            del self.open[call.event.id]
             call.task.resolve(event.output)
 
     def _operation_failed(self, event: EntityOperationFailed) -> None:
-        if call := self._operation_ended(event.request_id):
+        if call := self._operation(event.request_id):
+            del self.open[call.event.id]
             call.failed(event.failure)
 
-    def _operation_ended(self, request_id: str) -> EntityCall | None:
-        call = self._requests.pop(request_id, None)
-        if call is not None:
-            self.open.pop(call.event.id, None)
-        return call
+    def _operation(self, request_id: str) -> EntityCall | None:
+        """The open call that made this request, which ends with the call's number."""
+        number = request_id.rpartition(":")[2]
+        call = self.open.get(int(number)) if number.isdecimal() else None
+        if isinstance(call, EntityCall) and call.event.request_id == request_id:
+            return call
+        return None
 
     def _lock_granted(self, event: EntityLockGranted) -> None:
         section = self.section
@@ -492,6 +491,10 @@ class Execution:
                 waiting_line(self.kernel.fibers) if actual is None else source,
                 [*rehearsal.listing(), *(("nothing", described(e)) for e in self.asked.values())],
             )
+        self.adopt(recorded, actual)
+
+    def adopt(self, recorded: Asked, actual: AnyAsked) -> None:
+        """Go on with what was asked for then: that is what is repeated, and what is answered."""
         call = self.open.get(recorded.id)
-        if isinstance(call, (WorkCall, TimerCall)) and call.event is actual:
-            call.event = cast("Any", recorded)  # What was asked for then is what is repeated.
+        if isinstance(call, (WorkCall, TimerCall, EntityCall)) and call.event is actual:
+            call.event = cast("Any", recorded)

@@ -85,6 +85,7 @@ def _keep_repeated(history: list[Turn], kept: list[Turn], execution: Execution) 
         before = recorded.get(key)
         if before is not None and essence(before) == essence(event):
             kept[-1].events.append(before)
+            execution.adopt(before, event)
             del execution.asked[key]
 
 

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from attrs import define
 
-from perdure import App, OrchestrationContext, Status
+from perdure import App, OrchestrationContext, Status, TaskFailedError
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import Stored
 from perdure.persistence.store import Store
@@ -20,6 +20,7 @@ class Gate:
 
     def __init__(self) -> None:
         self.opened = anyio.Event()
+        self.opened_for_debits = anyio.Event()
         self.broken = False
 
 
@@ -38,7 +39,7 @@ class Account:
 
     async def add(self, amount: int) -> int:
         gate = GATES[-1]
-        await gate.opened.wait()
+        await (gate.opened if amount > 0 else gate.opened_for_debits).wait()
         if gate.broken:
             raise OSError("out of order")
         self.balance += amount
@@ -53,6 +54,16 @@ async def pays(ctx: OrchestrationContext) -> list[int]:
     added = [ctx.entity(Account, key).call(Account.add, 10) for key in "ab"]
     await ctx.call_activity(work, "receipt")
     return await ctx.task_all(added)
+
+
+@app.orchestration
+async def takes_back(ctx: OrchestrationContext) -> int:
+    try:
+        await ctx.call_activity(work, "receipt")
+    except TaskFailedError:
+        ctx.entity(Account, "a").call(Account.add, -10)
+        raise
+    return await ctx.entity(Account, "b").call(Account.add, 7)
 
 
 async def never(_: str) -> None:
@@ -159,6 +170,29 @@ async def test_operations_that_fail_later_are_done_again(store: Store, gate: Gat
         await env.client.rewind("till")
         assert await env.client.instance("till").result() == [10, 10]
         assert await till.look() == [10, 10]
+
+
+@CRASHES
+async def test_another_call_of_that_number_is_not_answered(
+    store: Store, gate: Gate, *, crash: bool
+) -> None:
+    async with Environment(app, store=store) as env:
+        till = Till(env)
+        await env.client.start_new(takes_back, instance_id="till")
+        await till.failed()
+        till.fails = False
+        await env.client.rewind("till")
+        await env.settle()
+        gate.opened_for_debits.set()
+        await env.settle()
+        if crash:
+            await env.crash()
+        status = await env.client.get_status("till")
+        assert status is not None
+        assert status.runtime_status is Status.RUNNING
+        gate.opened.set()
+        assert await env.client.instance("till").result() == 7
+        assert await till.look() == [-10, 7]
 
 
 async def test_nothing_is_kept_for_the_terminated(store: Store, gate: Gate) -> None:
