@@ -121,7 +121,7 @@ class OrchestrationContext(EntityCalls):
     @property
     def random(self) -> random.Random:
         """Pseudo-random numbers, the same in every replay."""
-        return self._execution.random
+        return self._execution.chances.random
 
     @property
     def logger(self) -> ReplaySafeLogger:
@@ -132,7 +132,7 @@ class OrchestrationContext(EntityCalls):
 
     def new_guid(self) -> uuid.UUID:
         """A new UUID, the same in every replay."""
-        return self._execution.new_guid()
+        return self._execution.chances.guid(self._execution.now)
 
     def get_input(self, type_: Any = Any) -> Any:
         """The instance's input, for generator-style orchestrators that take only the context."""
@@ -309,6 +309,9 @@ class OrchestrationContext(EntityCalls):
         Does nothing when an instance with that id is running. Allowed while locks are held.
         """
         event, _ = self._child(orchestration, args, None, instance_id, version, tags)
+        if instance_id is None:
+            # The code knows this id, and finds the same in every replay.
+            event.instance_id = f"{self._execution.origin}:{event.id}"
         event.detached = True
         event.due = micros(start_at) if start_at is not None else None
         self._execution.ask(event)
@@ -331,7 +334,7 @@ class OrchestrationContext(EntityCalls):
         event = SubOrchestrationInstanceCreated(
             execution.now,
             number,
-            instance_id or f"{execution.origin}:{number}",
+            instance_id or f"{execution.identity.execution_id}:{number}",
             call.name,
             call.version,
             call.input,

@@ -175,7 +175,10 @@ class Orchestration:
             return failed and type(event) in FROM_ENTITIES
         if type(event) in FROM_OUTSIDE:
             return True
-        return self.begun and (self.execution or self._awake(event.at)).expects(event)
+        if not self.begun:
+            return False
+        execution = self.execution or self._awake(event.at)
+        return (is_current or execution.knew(event)) and execution.expects(event)
 
     def _start(self, event: ExecutionStarted, events: list[AnyEvent], effects: Effects) -> bool:
         if self.begun or self.status.is_terminal or event.execution_id != self.execution_id:
@@ -461,10 +464,9 @@ class Orchestration:
             self.inbox.insert(0, effects.taken.pop())
             effects.reload = True
             return True
-        before = self.execution_id
+        before, history = self.execution_id, self.history
         self.lineage |= {before}
         self.execution_id = event.execution_id
-        history = self.history
         try:
             kept, execution = rewound(history, self._replayed)
         except (NonDeterminismError, DefinitionNotFoundError, RefusedError):

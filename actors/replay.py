@@ -10,9 +10,6 @@
     early is found out.
 """
 
-import hashlib
-import random
-import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, cast
 
@@ -21,6 +18,7 @@ from attrs import Factory, define
 from .anyio_backend import entered
 from .app import App
 from .calls import EntityCall, OpenCall, Section, TimerCall, WorkCall, unlocks
+from .chances import Chances
 from .comparison import Rehearsal, described, essence, source_line, waiting_line
 from .definitions import OrchestrationDefinition
 from .emptiness import NOTHING, added
@@ -51,7 +49,7 @@ from .history import (
     Turn,
 )
 from .kernel import Fiber, Kernel
-from .moments import FIRST, LAST, moment
+from .moments import FIRST, LAST
 from .outcomes import Continuation, Continued, Outcome, Raised, Returned, standing
 from .raised import RaisedEvents
 from .styles import drive, is_coroutine, is_generator
@@ -62,7 +60,6 @@ ACTIONS_MAX = 100_000
 TURN_BYTES_MAX = 64 * 1024 * 1024
 """How large the payloads of one turn may grow; a turn is one row of the store."""
 CUSTOM_STATUS_BYTES_MAX = 16_384
-GUID_NAMESPACE = uuid.UUID("9e952958-5e33-4daf-827f-2fa12937b875")
 
 
 @define
@@ -117,8 +114,9 @@ class Execution:
         self._relocking = False
         self._last_id = 0
         self._held: list[AnyEvent] = NOTHING
-        self._guids = 0
-        self._random: random.Random | None = None
+        self._chances: Chances | None = None
+        self._known_max, self._new_to_it = 0, frozenset[int]()
+        """The last call before the last rewind, and those that its replay was the first to make."""
 
     # What is applied
 
@@ -182,6 +180,7 @@ class Execution:
 
     def _rewound(self) -> None:
         """Begin retries anew, and let nothing reach a critical section before it has its locks."""
+        self._known_max, self._new_to_it = self._last_id, frozenset(id_ for id_, _ in self.asked)
         for call in self.open.values():
             if isinstance(call, WorkCall):
                 call.first_at = self.now
@@ -198,6 +197,11 @@ class Execution:
     def held(self) -> list[AnyEvent]:
         """What is recorded, and given to the code later."""
         return self._held
+
+    def knew(self, event: AnyEvent) -> bool:
+        """Whether what was told to an execution before a rewind is about no call made since."""
+        call_id: int = getattr(event, "task_id", 0)
+        return call_id <= self._known_max and call_id not in self._new_to_it
 
     def expects(self, event: AnyEvent) -> bool:
         """Whether this event can still make a difference: stale and repeated ones cannot."""
@@ -352,19 +356,12 @@ class Execution:
             raise PayloadTooLargeError("the custom status", size, CUSTOM_STATUS_BYTES_MAX)
         self.custom_status = status
 
-    def new_guid(self) -> uuid.UUID:
-        """The next of a sequence of version 5 UUIDs."""
-        self._guids += 1
-        stamp = moment(self.now).isoformat()
-        return uuid.uuid5(GUID_NAMESPACE, f"{self.identity.instance_id}_{stamp}_{self._guids}")
-
     @property
-    def random(self) -> random.Random:
-        """The execution's own sequence of pseudo-random numbers."""
-        if self._random is None:
-            seed = f"{self.identity.instance_id}:{self.origin}"
-            self._random = random.Random(hashlib.sha256(seed.encode()).digest())  # noqa: S311
-        return self._random
+    def chances(self) -> Chances:
+        """The random numbers and ids; most executions take none."""
+        if self._chances is None:
+            self._chances = Chances(self.identity.instance_id, self.origin)
+        return self._chances
 
     # The kernel's host
 

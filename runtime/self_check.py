@@ -221,7 +221,7 @@ def _code_of(execution: Execution) -> Note:
         "kept events": execution.events.unclaimed(),
         "suspended": execution.suspended,
         "held events": list(execution.held),
-        "random numbers": execution.random.getstate(),
+        "random numbers": execution.chances.random.getstate(),
         "waits at": [waiting_line([fiber]) for fiber in execution.kernel.fibers],
     }
 
