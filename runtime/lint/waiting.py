@@ -30,6 +30,7 @@ _TASKS = {
 }
 _COROUTINES = {"anyio.sleep", "anyio.sleep_forever", "anyio.sleep_until"}
 _ENDLESS = {"itertools.count()", "itertools.cycle()", "itertools.repeat()"}
+_CANCELLED = "anyio.get_cancelled_exc_class()"
 _SCOPES = {"CancelScope", "fail_after", "fail_at", "move_on_after", "move_on_at"}
 
 
@@ -80,9 +81,11 @@ def caught_cancellations(place: Place) -> Iterator[Remark]:
             if not _any_waits(body):
                 return
             for handler in handlers:
-                if _catches_all(handler.type) and not _raises(handler):
-                    it = f"except {shown(handler.type)}" if handler.type else "except"
-                    yield Remark("PER117", handler, it)
+                if _catches_it(handler.type, place):
+                    # No handler below this one gets to see a cancellation.
+                    if not _raises(handler):
+                        it = f"except {shown(handler.type)}" if handler.type else "except"
+                        yield Remark("PER117", handler, it)
                     return
         case ast.With(items=items, body=body) if _any_waits(body):
             for item in items:
@@ -90,7 +93,7 @@ def caught_cancellations(place: Place) -> Iterator[Remark]:
                 if (
                     isinstance(call, ast.Call)
                     and place.scope.meaning(call.func) == "contextlib.suppress"
-                    and any(_catches_all(argument) for argument in call.args)
+                    and any(_catches_it(argument, place) for argument in call.args)
                 ):
                     yield Remark("PER117", call, shown(call), "suppress Exception")
         case _:
@@ -159,14 +162,15 @@ def _any_waits(body: list[ast.stmt]) -> bool:
     return any(isinstance(part, WAITS) for statement in body for part in ast.walk(statement))
 
 
-def _catches_all(caught: ast.expr | None) -> bool:
+def _catches_it(caught: ast.expr | None, place: Place) -> bool:
+    """Whether this is a cancellation, among other things."""
     match caught:
         case None | ast.Name(id="BaseException"):
             return True
         case ast.Tuple(elts=several):
-            return any(_catches_all(one) for one in several)
+            return any(_catches_it(one, place) for one in several)
         case _:
-            return False
+            return place.scope.meaning(caught) == _CANCELLED
 
 
 def _raises(node: ast.AST) -> bool:

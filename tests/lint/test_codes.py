@@ -98,6 +98,7 @@ WRONG = {
         "try:\n    await anyio.sleep(1)\nexcept:\n    n = 1",
         "try:\n    await helper(ctx, 1)\nexcept (OSError, BaseException):\n    pass",
         "with contextlib.suppress(BaseException):\n    await anyio.sleep(1)",
+        "try:\n    await anyio.sleep(1)\nexcept anyio.get_cancelled_exc_class():\n    pass",
     ],
     "PER118": ["print('x')", "logging.info('x')", "logging.getLogger('x').warning('x')"],
 }
@@ -155,6 +156,8 @@ FINE = {
         "try:\n    await anyio.sleep(1)\nexcept Exception:\n    pass",
         "try:\n    await anyio.sleep(1)\nexcept BaseException:\n    n = 1\n    raise",
         "try:\n    n += 1\nexcept BaseException:\n    pass",
+        "try:\n    await anyio.sleep(1)\nexcept anyio.get_cancelled_exc_class():\n    raise\n"
+        "except BaseException:\n    pass",
     ],
     "PER118": [
         "ctx.logger.info('x')",
