@@ -136,9 +136,10 @@ class SelfCheck:
             execution = Execution(self._app, definition, look.identity, OrchestrationContext)
             try:
                 execution.replay(turns)
+                found = _differences(look.row, _said_by(execution, look.row))
                 if look.code is not None:
-                    return _differences(look.code, _code_of(execution))
-                return _differences(look.row, _end_of(execution, look.row))
+                    return found | _differences(look.code, _code_of(execution))
+                return found | _differences(look.row, _end_of(execution, look.row))
             finally:
                 execution.close()
 
@@ -183,10 +184,11 @@ class SelfCheck:
     def _refuse(self, actor_id: str, parked: Parked) -> None:
         """Park it, and let go of what memory has of it once that is in the store."""
         self.found.append(f"{actor_id}: {parked.message}")
-        logger.error("the self-check parks %s: %s", actor_id, parked.message)
         slot = self._partition.residents.slots.get(actor_id)
         if slot is None or slot.actor is None:
+            logger.error("the self-check came too late to park %s: %s", actor_id, parked.message)
             return
+        logger.error("the self-check parks %s: %s", actor_id, parked.message)
         self._partition.park(slot, parked)
         self._partition.when_all_durable(partial(self._drop, actor_id))
 
@@ -224,6 +226,11 @@ def _code_of(execution: Execution) -> Note:
         "random numbers": execution.chances.random.getstate(),
         "waits at": [waiting_line([fiber]) for fiber in execution.kernel.fibers],
     }
+
+
+def _said_by(execution: Execution, row: Note) -> Note:
+    """The row that the code leads to on its way; without a word the status of before stays."""
+    return {**row, "custom_status": execution.custom_status or row["custom_status"]}
 
 
 def _end_of(execution: Execution, row: Note) -> Note:

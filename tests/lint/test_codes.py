@@ -156,8 +156,10 @@ FINE = {
         "try:\n    await anyio.sleep(1)\nexcept Exception:\n    pass",
         "try:\n    await anyio.sleep(1)\nexcept BaseException:\n    n = 1\n    raise",
         "try:\n    n += 1\nexcept BaseException:\n    pass",
-        "try:\n    await anyio.sleep(1)\nexcept anyio.get_cancelled_exc_class():\n    raise\n"
-        "except BaseException:\n    pass",
+        (
+            "try:\n    await anyio.sleep(1)\nexcept anyio.get_cancelled_exc_class():\n"
+            "    raise\nexcept BaseException:\n    pass"
+        ),
     ],
     "PER118": [
         "ctx.logger.info('x')",

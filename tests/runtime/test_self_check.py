@@ -91,6 +91,23 @@ async def test_code_that_would_not_replay_is_found_at_once(
     assert "the self-check parks x" in caplog.text
 
 
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_status_of_chance_is_found(ends: bool) -> None:
+    hasty, said = App(), list[int]()
+
+    @hasty.orchestration
+    async def counted(ctx: OrchestrationContext) -> None:
+        said.append(1)  # noqa: PER115 - as code must not
+        ctx.set_custom_status(len(said))
+        if not ends:
+            await ctx.wait_for_external_event("go")
+
+    async with Environment(hasty, verify=True) as env:
+        await env.client.start_new(counted, instance_id="x")
+        await env.settle()
+        assert check(env).found == ["x: memory differs from the log: custom_status '1', not '2'"]
+
+
 class Meddling(MemoryStore):
     """Changes what is committed."""
 
