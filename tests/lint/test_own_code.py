@@ -25,6 +25,8 @@ MEANT = {
     "tests/stories/test_generators.py": {"PER113"},
     "tests/stories/test_http_calls.py": {"PER113"},
     "tests/stories/test_rewind.py": {"PER113", "PER115"},
+    "tests/stories/test_rewind_after_compensation.py": {"PER113"},
+    "tests/stories/test_rewind_and_entities.py": {"PER113"},
     "tests/stories/test_terminate.py": {"PER113"},
     "tests/stories/test_timers.py": {"PER113"},
 }
