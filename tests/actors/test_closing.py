@@ -91,6 +91,7 @@ async def deep(ctx: OrchestrationContext) -> None:
 
 
 @pytest.mark.parametrize("orchestration", [groups, conditions, deep])
+@pytest.mark.not_verified
 async def test_an_execution_is_closed_in_silence(orchestration: Any) -> None:
     async with Environment(app) as env:
         await env.client.start_new(orchestration)
@@ -109,6 +110,7 @@ async def stubborn(ctx: OrchestrationContext) -> None:
     told.append("at last")
 
 
+@pytest.mark.not_verified
 async def test_who_catches_everything_is_told_again() -> None:
     async with Environment(app) as env:
         await env.client.start_new(stubborn)

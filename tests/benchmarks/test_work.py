@@ -14,6 +14,7 @@ KNOWN = Baseline({"commits": 1.0, "rows": 10.0, "bytes": 1_000.0}, 500.0, WORK.m
 
 
 @pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.not_verified
 def test_a_thing_takes_no_more_than_before(name: str) -> None:
     changed = complaints(name, counted(name), baseline(name))
     assert not changed, "\n".join([*changed, f"If that is meant: {RENEW}"])

@@ -2,6 +2,8 @@
 
 import gc
 
+import pytest
+
 from perdure import App, OrchestrationContext
 from perdure.actors.replay import Execution
 from perdure.testing import Environment
@@ -23,6 +25,7 @@ def executions() -> int:
     return sum(isinstance(held, Execution) for held in gc.get_objects())
 
 
+@pytest.mark.not_verified
 async def test_an_ended_execution_leaves_no_circle() -> None:
     gc.collect()
     gc.disable()
