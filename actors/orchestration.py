@@ -1,7 +1,7 @@
 """The orchestration actor: messages in, one turn out.
 
 1.  A message that cannot matter any more (stale execution, unknown or finished call, finished
-    instance) is taken and dropped; it leaves no event.
+    instance) is taken and dropped; it leaves no event. What entities answer after a failure does.
 2.  Before its start an instance takes nothing but suspension, resumption and termination; the rest
     waits.
 3.  Code is brought back by replay when the first message comes. What stands in the way (a missing

@@ -1,4 +1,4 @@
-"""Messages made of what an orchestration asked for, and of its end."""
+"""Messages made of what an orchestration asked for, once or again, and of its end."""
 
 from typing import TYPE_CHECKING
 
@@ -102,7 +102,7 @@ def ask_again(actor: "Orchestration", work: OpenWork, failed: set[str], effects:
     effects.timers_set[:] = work.timers.values()
     effects.sent[:] = [m for m in effects.sent if not _is_repeated(m.event, failed)]
     for call in work.entity_calls.values():
-        if _is_repeated(call, failed):
+        if call.request_id in failed:
             effects.sent.append(to_entity(evolve(call, parent_execution_id=actor.execution_id)))
     if work.section is not None and not work.section_granted:
         request = evolve(work.section, parent_execution_id=actor.execution_id)

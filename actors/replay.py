@@ -201,7 +201,10 @@ class Execution:
     def knew(self, event: AnyEvent) -> bool:
         """Whether what was told to an execution before a rewind is about no call made since."""
         call_id: int = getattr(event, "task_id", 0)
-        return call_id <= self._known_max and call_id not in self._new_to_it
+        if call_id > self._known_max or call_id in self._new_to_it:
+            return False
+        # Its locks were given back, and are asked for again.
+        return not isinstance(event, EntityLockGranted)
 
     def expects(self, event: AnyEvent) -> bool:
         """Whether this event can still make a difference: stale and repeated ones cannot."""

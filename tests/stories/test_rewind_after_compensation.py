@@ -59,16 +59,22 @@ async def test_an_uncaught_failure_alone_is_repeated(store: Store) -> None:
         assert log[done:] == ["charge", "send"]
 
 
-@pytest.mark.parametrize("crash", [False, True])
-async def test_work_for_the_failure_answers_no_other_call(store: Store, crash: bool) -> None:
-    """What was asked for in knowledge of the failure may be under way when it is forgotten."""
-    app, broken = App("fair"), {"book"}
-    undone, paid = anyio.Event(), anyio.Event()
+def fair(broken: set[str]) -> App:
+    app = App("fair")
 
     @app.activity
     async def book() -> None:
         if broken:
             raise ValueError("full")
+
+    return app
+
+
+@pytest.mark.parametrize("crash", [False, True])
+async def test_work_for_the_failure_answers_no_other_call(store: Store, crash: bool) -> None:
+    """What was asked for in knowledge of the failure may be under way when it is forgotten."""
+    broken, undone, paid = {"book"}, anyio.Event(), anyio.Event()
+    app = fair(broken)
 
     @app.activity
     async def undo() -> str:
@@ -83,7 +89,7 @@ async def test_work_for_the_failure_answers_no_other_call(store: Store, crash: b
     @app.orchestration
     async def visit(ctx: OrchestrationContext) -> str:
         try:
-            await ctx.call_activity(book)
+            await ctx.call_activity("book")
         except TaskFailedError:
             ctx.call_activity(undo)
             raise
@@ -110,12 +116,8 @@ async def test_work_for_the_failure_answers_no_other_call(store: Store, crash: b
 async def test_children_for_the_failure_are_no_others(
     store: Store, *, crash: bool, over: bool
 ) -> None:
-    app, broken = App("fair"), {"book"}
-
-    @app.activity
-    async def book() -> None:
-        if broken:
-            raise ValueError("full")
+    broken = {"book"}
+    app = fair(broken)
 
     @app.orchestration
     async def undo(ctx: OrchestrationContext) -> str:
@@ -129,7 +131,7 @@ async def test_children_for_the_failure_are_no_others(
     @app.orchestration
     async def visit(ctx: OrchestrationContext) -> str:
         try:
-            await ctx.call_activity(book)
+            await ctx.call_activity("book")
         except TaskFailedError:
             ctx.call_sub_orchestrator(undo)
             raise

@@ -7,6 +7,8 @@ import pytest
 from attrs import define
 
 from perdure import App, OrchestrationContext, Status, TaskFailedError
+from perdure.actors.history import EntityLockGranted
+from perdure.actors.messages import Message
 from perdure.persistence.memory import MemoryStore
 from perdure.persistence.records import Stored
 from perdure.persistence.store import Store
@@ -64,6 +66,19 @@ async def takes_back(ctx: OrchestrationContext) -> int:
         ctx.entity(Account, "a").call(Account.add, -10)
         raise
     return await ctx.entity(Account, "b").call(Account.add, 7)
+
+
+@app.orchestration
+async def locks(ctx: OrchestrationContext) -> str:
+    receipt = ctx.call_activity(work, "receipt")
+    async with ctx.lock_entities(ctx.entity(Account, "a")):
+        return await receipt
+
+
+@app.orchestration
+async def occupies(ctx: OrchestrationContext) -> None:
+    async with ctx.lock_entities(ctx.entity(Account, "a")):
+        await ctx.wait_for_external_event("go")
 
 
 async def never(_: str) -> None:
@@ -193,6 +208,29 @@ async def test_another_call_of_that_number_is_not_answered(
         gate.opened.set()
         assert await env.client.instance("till").result() == 7
         assert await till.look() == [-10, 7]
+
+
+async def test_a_lock_of_before_the_rewind_is_none(store: Store) -> None:
+    """Its grant may be on its way when it is given back."""
+    async with Environment(app, store=store) as env:
+        till = Till(env)
+        await env.client.start_new(locks, instance_id="till")
+        await till.failed()
+        before = await env.client.get_status("till")
+        assert before is not None
+        blocker = await env.client.start_new(occupies)
+        await env.settle()
+        till.fails = False
+        await env.client.rewind("till")
+        await env.settle()
+        granted = EntityLockGranted(1, f"{before.execution_id}:2")
+        env.runtime.partition.send(Message("till", granted, before.execution_id))
+        await env.settle()
+        status = await env.client.get_status("till")
+        assert status is not None
+        assert status.runtime_status is Status.RUNNING
+        await blocker.raise_event("go")
+        assert await env.client.instance("till").result() == "receipt"
 
 
 async def test_nothing_is_kept_for_the_terminated(store: Store, gate: Gate) -> None:
